@@ -1,0 +1,1 @@
+//! The agent from start to stop: puts the parts together.

@@ -1,0 +1,1 @@
+//! Signals on their way to one detector: a bounded queue that never blocks its writer.

@@ -1,0 +1,1 @@
+//! The agent's clocks and the stamp every record carries.

@@ -1,0 +1,1 @@
+//! What can go wrong, worded for the person who can mend it.

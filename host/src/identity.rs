@@ -1,0 +1,1 @@
+//! Who this device is to the stores: its id and chain.

@@ -1,0 +1,1 @@
+//! One agent per user and state folder.

@@ -1,0 +1,1 @@
+//! The append-only file of records: single writer, group commit, salvage.

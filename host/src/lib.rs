@@ -1,0 +1,25 @@
+//! The Candor host: loads plugins, routes what they emit, journals, seals and delivers records.
+
+pub mod agent;
+pub mod batch;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod error;
+pub mod identity;
+pub mod instance;
+pub mod journal;
+pub mod load;
+pub mod log;
+pub mod meter;
+pub mod notice;
+pub mod retain;
+pub mod route;
+pub mod scan;
+pub mod seal;
+pub mod show;
+pub mod spool;
+pub mod status;
+pub mod stop;
+pub mod trust;
+pub mod upload;

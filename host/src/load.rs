@@ -1,0 +1,1 @@
+//! Opens plugin libraries through either door.

@@ -1,0 +1,1 @@
+//! Log output: for people on a terminal, JSON otherwise.

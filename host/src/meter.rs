@@ -1,0 +1,1 @@
+//! What the agent itself costs: CPU time, memory, threads.

@@ -1,0 +1,1 @@
+//! How long delivered objects stay on this machine.

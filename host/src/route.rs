@@ -1,0 +1,1 @@
+//! Takes what plugins emit: checks it, sends signals to detectors and records to the journal.

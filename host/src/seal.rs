@@ -1,0 +1,1 @@
+//! Turns journaled records into compressed, immutable objects and a manifest.

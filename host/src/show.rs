@@ -1,0 +1,1 @@
+//! Reads back what the host holds: journal and objects.

@@ -1,0 +1,1 @@
+//! The folder of sealed objects that wait for their sinks.

@@ -1,0 +1,1 @@
+//! What candor status prints.

@@ -1,0 +1,1 @@
+//! The order of stopping, with its deadlines.

@@ -1,0 +1,1 @@
+//! Who may have written a library: owner, mode, links, allow-list.

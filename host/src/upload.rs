@@ -1,0 +1,1 @@
+//! Hands objects to sinks: a worker each, retry with back-off.

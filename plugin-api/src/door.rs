@@ -1,0 +1,45 @@
+//! The door for Rust plugins: an `abi_stable` root module whose layout the host checks at load.
+//!
+//! Nothing but this file and the derive lines of `v1.rs` depends on `abi_stable`'s life; a C plugin comes in
+//! by `candor_plugin_v1` instead and meets the same [`Plugin`].
+
+use abi_stable::{
+    StableAbi,
+    library::{LibHeader, RootModule},
+    package_version_strings,
+    sabi_types::VersionStrings,
+};
+
+use crate::v1::Plugin;
+
+pub use abi_stable;
+
+/// The symbol of the C door: `const CandorPlugin *candor_plugin_v1(void)`.
+pub const C_SYMBOL: &[u8] = b"candor_plugin_v1\0";
+
+/// The root module of a Rust plugin.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = DoorRef, prefix_fields = DoorPrefix)))]
+#[sabi(missing_field(panic))]
+pub struct Door {
+    /// Hands out the plugin; the same pointer each time.
+    #[sabi(last_prefix_field)]
+    pub plugin: extern "C" fn() -> &'static Plugin,
+}
+
+impl RootModule for DoorRef {
+    abi_stable::declare_root_module_statics! {DoorRef}
+    const BASE_NAME: &'static str = "candor_plugin";
+    const NAME: &'static str = "candor_plugin";
+    const VERSION_STRINGS: VersionStrings = package_version_strings!();
+}
+
+/// What the host's loader needs of `abi_stable`, so that it depends on this file only.
+pub use abi_stable::{
+    abi_stability::abi_checking::check_layout_compatibility,
+    library::{LibraryError, lib_header_from_path},
+};
+
+/// The header of a library that came in by this door.
+pub type Header = LibHeader;

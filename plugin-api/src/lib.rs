@@ -1,0 +1,3 @@
+//! x
+pub mod v1;
+pub mod door;
