@@ -1,0 +1,3 @@
+//! One line of message per mistake.
+
+use super::*;
