@@ -43,3 +43,34 @@ pub use abi_stable::{
 
 /// The header of a library that came in by this door.
 pub type Header = LibHeader;
+
+/// Puts a plugin behind the Rust door: what `#[export_root_module]` would write, which names `::abi_stable`
+/// and so would make it a dependency of every plugin.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! door {
+    ($plugin:path) => {
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        pub static _1as_0lib_1header_0root_bmodule_bloader: $crate::door::Header = {
+            use $crate::door::abi_stable;
+
+            fn open() -> $crate::door::DoorRef {
+                use abi_stable::prefix_type::PrefixTypeTrait;
+                $crate::door::Door { plugin: $plugin }.leak_into_prefix()
+            }
+
+            extern "C" fn erased() -> abi_stable::library::RootModuleResult {
+                abi_stable::library::__call_root_module_loader(open)
+            }
+
+            // SAFETY: `erased` answers with what `open` makes, a `DoorRef`.
+            unsafe {
+                $crate::door::Header::from_constructor::<$crate::door::DoorRef>(
+                    erased,
+                    abi_stable::library::CheckTypeLayout::Yes,
+                )
+            }
+        };
+    };
+}

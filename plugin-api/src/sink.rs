@@ -1,0 +1,54 @@
+//! The traits of sinks.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Change, Error, Host};
+
+pub use crate::shim::Object;
+
+/// Stores objects. Calls may come from any thread and overlap.
+pub trait Sink: Sized + Send + Sync + 'static {
+    /// Its part of the config file, defined with [`config!`](crate::config).
+    type Config: DeserializeOwned + JsonSchema;
+    /// Where it stores, in words for the person it runs for: completes "What is collected goes to …".
+    const COLLECTS: &'static str;
+
+    /// Creates an instance.
+    fn new(config: Self::Config, host: &Host) -> Result<Self, Error>;
+
+    /// Takes a changed config. Unless told otherwise the host stops this instance and creates a new one.
+    fn configure(&self, config: Self::Config) -> Result<Change, Error> {
+        let _ = config;
+        Ok(Change::Recreate)
+    }
+
+    /// Tests the way to the store; reports each step as an object with `step`, `ok` and `text`.
+    fn probe(&self, report: &mut dyn FnMut(Value)) -> Result<(), Error> {
+        let _ = report;
+        Ok(())
+    }
+
+    /// Stores one object; returns once it is durable. The same object again is fine, other bytes under
+    /// the same key are [`Fault::Conflict`](crate::Fault::Conflict).
+    fn put(&self, object: &Object<'_>) -> Result<(), Error>;
+
+    /// Makes running calls return soon.
+    fn stop(&self) {}
+
+    /// Reading back, if the store can be read with what the sink has.
+    fn store(&self) -> Option<&dyn Store> {
+        None
+    }
+}
+
+/// Reading back what a sink stored (`store/1`).
+pub trait Store {
+    /// Lists every key under a prefix with its length, in any order.
+    fn list(&self, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Error>;
+    /// Reads one object front to back, in pieces.
+    fn get(&self, key: &str, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
+    /// Removes one object; fine when it isn't there.
+    fn remove(&self, key: &str) -> Result<(), Error>;
+}
