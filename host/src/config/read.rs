@@ -86,10 +86,13 @@ pub fn name(file: Option<&Path>) -> PathBuf {
 
 impl Reader<'_> {
     fn config(&self) -> Result<Config> {
-        let root = DeTable::parse(self.text).map_err(|error| {
-            let line = self.line(error.span().map_or(0, |span| span.start));
-            self.error(line, format!("not TOML: {}", error.message().replace('\n', ", ").trim_end()))
-        })?;
+        let (root, errors) = DeTable::parse_recoverable(self.text);
+        let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+        // Of several, the first one in the file is the cause.
+        if let Some(error) = errors.iter().min_by_key(|error| start(error)) {
+            let text = format!("not TOML: {}", error.message().replace('\n', ", ").trim_end());
+            return Err(self.error(self.line(start(error)), text));
+        }
         for (key, _) in root.get_ref() {
             if !TABLES.contains(&key.get_ref().as_ref()) && !LISTS.contains(&key.get_ref().as_ref()) {
                 return Err(self.stray(key));
@@ -136,7 +139,7 @@ impl Reader<'_> {
         };
         let table = self.table(table, line, name)?;
         let schema = schemars::schema_for!(T).to_value();
-        schema::check(&table.values, &schema)
+        schema::check(&table.values, &schema, &[])
             .map_err(|fault| self.fault(&table, name, &fault.key, &fault.text))?;
         // A type's own error doesn't tell its key, so each is tried alone.
         for (key, value) in &table.values {
@@ -388,15 +391,13 @@ fn keys<T: JsonSchema>() -> Vec<String> {
 /// Whether a key, in `snake_case`, `kebab-case` or `camelCase`, ends like one that holds a secret.
 fn secret(key: &str) -> bool {
     let mut words = String::new();
+    let mut last = '_';
     for c in key.chars() {
-        match c {
-            '-' => words.push('_'),
-            c if c.is_uppercase() && words.ends_with(char::is_lowercase) => {
-                words.push('_');
-                words.extend(c.to_lowercase());
-            }
-            c => words.extend(c.to_lowercase()),
+        if c.is_uppercase() && last.is_lowercase() {
+            words.push('_');
         }
+        words.extend(if c == '-' { '_' } else { c }.to_lowercase());
+        last = c;
     }
     SECRETS
         .iter()

@@ -19,27 +19,19 @@ pub struct Fault {
 
 /// Checks an entry's own keys against the schema its plugin gives.
 pub fn check_options(entry: &Entry, schema: &Value, file: &Path) -> Result<()> {
-    check(&entry.options, schema).map_err(|fault| {
-        let reserved = || RESERVED.iter().find(|key| strsim::jaro_winkler(key, &fault.key) > 0.9);
-        match (fault.text.starts_with(UNKNOWN), reserved()) {
-            (true, Some(key)) => entry.error(file, &fault.key, &format!("{UNKNOWN}; did you mean `{key}`?")),
-            _ => entry.error(file, &fault.key, &fault.text),
-        }
-    })
+    check(&entry.options, schema, &RESERVED).map_err(|fault| entry.error(file, &fault.key, &fault.text))
 }
 
-const UNKNOWN: &str = "unknown key";
-
-/// Checks the keys of one table.
-pub fn check(values: &Map<String, Value>, schema: &Value) -> Result<(), Fault> {
+/// Checks the keys of one table; `others` are keys that may have been meant, though they aren't in the schema.
+pub fn check(values: &Map<String, Value>, schema: &Value, others: &[&str]) -> Result<(), Fault> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return match schema.get("additionalProperties") {
-            Some(Value::Bool(false)) => unknown(values, &Map::new()),
+            Some(Value::Bool(false)) => unknown(values, &Map::new(), others),
             _ => Ok(()),
         };
     };
     if !matches!(schema.get("additionalProperties"), Some(Value::Bool(true) | Value::Object(_))) {
-        unknown(values, properties)?;
+        unknown(values, properties, others)?;
     }
     for (key, property) in properties {
         let fault = |text| Fault { key: key.clone(), text };
@@ -59,22 +51,31 @@ pub fn check(values: &Map<String, Value>, schema: &Value) -> Result<(), Fault> {
 /// The nearest known word, else all of them.
 pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let score = |name: &&str| (strsim::jaro_winkler(word, name) * 1_000.0) as u32;
-    match known.iter().copied().max_by_key(score) {
-        None => "it has no options; remove the line".to_owned(),
-        Some(near) if score(&near) >= 750 => format!("did you mean `{near}`?"),
-        Some(_) => format!("known are {}", known.join(", ")),
+    match nearest(word, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known are {}", known.join(", ")),
     }
 }
 
-fn unknown(values: &Map<String, Value>, properties: &Map<String, Value>) -> Result<(), Fault> {
-    match values.keys().find(|key| !properties.contains_key(*key)) {
-        Some(key) => {
-            let text = format!("{UNKNOWN}; {}", suggest(key, properties.keys().map(String::as_str)));
-            Err(Fault { key: key.clone(), text })
-        }
-        None => Ok(()),
-    }
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let near = |name: &str| strsim::jaro_winkler(word, name);
+    let known = known.iter().copied().filter(|name| near(name) >= 0.75);
+    known.max_by(|a, b| near(a).total_cmp(&near(b)))
+}
+
+fn unknown(
+    values: &Map<String, Value>,
+    properties: &Map<String, Value>,
+    others: &[&str],
+) -> Result<(), Fault> {
+    let Some(key) = values.keys().find(|key| !properties.contains_key(*key)) else { return Ok(()) };
+    let own: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let text = match nearest(key, &[others, &own].concat()) {
+        Some(near) => format!("unknown key; did you mean `{near}`?"),
+        None if own.is_empty() => "unknown key; it has no options, so remove the line".to_owned(),
+        None => format!("unknown key; {}", suggest(key, own)),
+    };
+    Err(Fault { key: key.clone(), text })
 }
 
 fn required(schema: &Value, key: &str) -> bool {

@@ -55,7 +55,8 @@ fn factor(units: &[(&str, u64)], unit: &str) -> Option<u64> {
 /// Writes a number of the smallest units with the largest unit that divides it.
 fn show(units: &[(&str, u64)], amount: u64) -> String {
     let fits = units.iter().filter(|(_, factor)| amount.is_multiple_of(*factor));
-    let (unit, factor) = fits.max_by_key(|(_, factor)| *factor).unwrap_or(&units[0]);
+    let largest = fits.max_by_key(|(_, factor)| *factor).filter(|_| amount > 0);
+    let (unit, factor) = largest.unwrap_or(&units[0]);
     format!("{}{unit}", amount / factor)
 }
 
