@@ -37,4 +37,12 @@ pub enum Error {
         /// What else the person can do.
         fix: &'static str,
     },
+    /// A library others could have written.
+    #[error("{plugin}: {what}")]
+    Untrusted {
+        /// The plugin.
+        plugin: String,
+        /// The path, what speaks against it, and the fix.
+        what: String,
+    },
 }
