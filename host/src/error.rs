@@ -45,4 +45,24 @@ pub enum Error {
         /// The path, what speaks against it, and the fix.
         what: String,
     },
+    /// A library can't be loaded as it is.
+    #[error("{plugin}: {}: {text}", path.display())]
+    Library {
+        /// The plugin it should be.
+        plugin: String,
+        /// The library.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        text: String,
+    },
+    /// A library says of itself what isn't so: it isn't tried again until it changes.
+    #[error("{plugin}: {}: {text}", path.display())]
+    Lies {
+        /// The plugin it should be.
+        plugin: String,
+        /// The library.
+        path: PathBuf,
+        /// What isn't so, and what to do.
+        text: String,
+    },
 }

@@ -5,6 +5,7 @@
 
 use abi_stable::{
     StableAbi,
+    abi_stability::abi_checking::check_layout_compatibility,
     library::{LibHeader, RootModule},
     package_version_strings,
     sabi_types::VersionStrings,
@@ -37,12 +38,37 @@ impl RootModule for DoorRef {
 
 /// What the host's loader needs of `abi_stable`, so that it depends on this file only.
 pub use abi_stable::{
-    abi_stability::abi_checking::check_layout_compatibility,
     library::{LibraryError, lib_header_from_path},
+    type_layout::TypeLayout,
 };
 
 /// The header of a library that came in by this door.
 pub type Header = LibHeader;
+
+/// The version of this crate, which a plugin was built against in some version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Whether a root module of that layout can stand for `M`; if not, the first thing that differs, in one line.
+///
+/// `abi_stable` lets the library be newer than the host only. The other way round is as good, since a field that
+/// an older library doesn't have is asked for before it is used; so the check is made with the roles swapped too.
+pub fn fits<M: RootModule>(found: &'static TypeLayout) -> Result<(), String> {
+    let layout = <M as StableAbi>::LAYOUT;
+    let Err(errors) = check_layout_compatibility(layout, found) else { return Ok(()) };
+    check_layout_compatibility(found, layout).map_err(|_| first_difference(&errors.to_string()))
+}
+
+/// The first `Error:` block of a text that has dozens of them.
+fn first_difference(text: &str) -> String {
+    let block = text.split("Error:").nth(1).unwrap_or(text);
+    let block = block.split("\n\n").next().unwrap_or(block);
+    let words: Vec<&str> = block.split_whitespace().collect();
+    let mut line = words.join(" ");
+    if let Some((end, _)) = line.char_indices().nth(300) {
+        line.truncate(end);
+    }
+    line
+}
 
 /// Puts a plugin behind the Rust door: what `#[export_root_module]` would write, which names `::abi_stable`
 /// and so would make it a dependency of every plugin.

@@ -171,7 +171,13 @@ pub struct Check {
 /// Tries what every plugin has to stand: bad configs, garbage, order of calls. `config` is one it accepts, by role.
 pub fn conformance(plugin: &'static Plugin, config: &Value) -> Vec<Check> {
     let mut checks = Vec::new();
-    let mut check = |what, result: Result<(), String>| checks.push(Check { what, problem: result.err() });
+    conformance_each(plugin, config, &mut |check| checks.push(check));
+    checks
+}
+
+/// As [`conformance`], telling each check as it ends, so that one that never does is known by the one before it.
+pub fn conformance_each(plugin: &'static Plugin, config: &Value, each: &mut dyn FnMut(Check)) {
+    let mut check = |what, result: Result<(), String>| each(Check { what, problem: result.err() });
     check("says what it is", call::check(plugin));
     if plugin.detector.is_some() {
         let config = &config["detector"];
@@ -201,7 +207,6 @@ pub fn conformance(plugin: &'static Plugin, config: &Value) -> Vec<Check> {
         let new = |config: &Value| call::Sink::new(plugin, Arc::new(Bench::default()), config);
         check("a sink: refuses a wrong config with a reason", refuses(|config| new(config).map(drop)));
     }
-    checks
 }
 
 /// Panics with every check a plugin failed; what [`conformance!`](crate::conformance) calls.
