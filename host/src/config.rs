@@ -9,12 +9,12 @@ mod read;
 mod schema;
 #[cfg(test)]
 mod tests;
-mod units;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use plugin_api::units;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -60,6 +60,7 @@ pub mod shim;
 pub mod sink;
 pub mod source;
 pub mod testing;
+pub mod units;
 pub mod v1;
 
 pub use detector::Detector;
@@ -68,6 +69,7 @@ pub use record::{Finding, Health};
 pub use runtime::{Change, Error, Fault, Host, Out};
 pub use sink::{Object, Sink, Store};
 pub use source::Source;
+pub use units::Span;
 pub use v1::{Event, Kind};
 
 /// What the macros below expand to names; no plugin writes these paths itself.
@@ -82,7 +84,8 @@ pub mod hidden {
 pub mod prelude {
     pub use crate::{
         Change, Detector, Device, Error, Event, Fault, Finding, Health, Host, KeyClass, Kind, Object, Origin,
-        Out, Sink, Source, Store, config, event, export_detector, export_plugin, export_sink, export_source,
+        Out, Sink, Source, Span, Store, config, event, export_detector, export_plugin, export_sink,
+        export_source,
     };
     pub use serde_json::{Value, json};
     pub use tracing::{debug, error, info, trace, warn};

@@ -1,6 +1,9 @@
 //! Durations and sizes as people write them: `"5m"`, `"8MB"`.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const DURATIONS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -70,10 +73,64 @@ pub fn show_size(size: u64) -> String {
     show(&SIZES, size)
 }
 
+/// A duration in a config, written like `"60s"`.
+///
+/// ```
+/// use plugin_api::prelude::*;
+///
+/// config! {
+///     pub struct Config {
+///         /// How long one sum runs.
+///         #[serde(default = "minute")]
+///         interval: Span,
+///     }
+/// }
+///
+/// fn minute() -> Span {
+///     Span::seconds(60)
+/// }
+/// # fn main() {
+/// let config: Config = plugin_api::runtime::parse(json!({ "interval": "1m30s" })).unwrap();
+/// assert_eq!(config.interval.nanos(), 90_000_000_000);
+/// # }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, JsonSchema)]
+#[schemars(with = "String", extend("examples" = ["60s"]))]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// So many seconds.
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// In nanoseconds, as event times are; what doesn't fit is the most there is.
+    pub fn nanos(self) -> u64 {
+        self.0.as_nanos().try_into().unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show_duration(self.0))
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        duration::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        duration::deserialize(deserializer).map(Self)
+    }
+}
+
 /// Serde for durations.
 pub mod duration {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use std::time::Duration;
+    use super::{Deserialize, Deserializer, Duration, Serializer, de::Error};
 
     /// Writes it as text.
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -88,7 +145,7 @@ pub mod duration {
 
 /// Serde for sizes.
 pub mod size {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use super::{Deserialize, Deserializer, Serializer, de::Error};
 
     /// Writes it as text.
     pub fn serialize<S: Serializer>(size: &u64, serializer: S) -> Result<S::Ok, S::Error> {
