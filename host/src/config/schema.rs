@@ -36,11 +36,10 @@ pub fn check(values: &Map<String, Value>, schema: &Value, others: &[&str]) -> Re
     for (key, property) in properties {
         let fault = |text| Fault { key: key.clone(), text };
         match values.get(key) {
-            Some(value) => {
-                fits(value, property, schema).map_err(|wrong| fault(explain(value, &wrong, property)))?
-            }
+            Some(value) => fits(value, property, schema)
+                .map_err(|wrong| fault(explain(value, &wrong, property, schema)))?,
             None if required(schema, key) => {
-                return Err(fault(format!("missing; {}", write_example(property, schema))));
+                return Err(fault(format!("missing; {}", ask_for(property, schema))));
             }
             None => {}
         }
@@ -84,10 +83,8 @@ fn required(schema: &Value, key: &str) -> bool {
 
 /// Says whether a value fits; if not, what would.
 fn fits(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-        // A reference elsewhere than into this schema can't be followed.
-        let target = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-        return target.map_or(Ok(()), |target| fits(value, target, root));
+    if schema.get("$ref").is_some() {
+        return target(schema, root).map_or(Ok(()), |target| fits(value, target, root));
     }
     for part in list(schema, "allOf") {
         fits(value, part, root)?;
@@ -170,7 +167,7 @@ fn title(name: &str) -> &str {
 }
 
 /// What was found, what is expected, and an example when the schema has one.
-fn explain(value: &Value, wrong: &str, property: &Value) -> String {
+fn explain(value: &Value, wrong: &str, property: &Value, root: &Value) -> String {
     let found = match value {
         Value::String(text) if text.len() <= 40 => format!("{value}"),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -178,20 +175,23 @@ fn explain(value: &Value, wrong: &str, property: &Value) -> String {
         Value::Array(_) => "this list".to_owned(),
         _ => "this table".to_owned(),
     };
-    let example = example(property).map(|example| format!(", such as {example}")).unwrap_or_default();
-    format!("{found} doesn't fit; write {wrong}{example}")
+    format!("{found} doesn't fit; write {wrong}{}", such_as(property, root))
 }
 
-fn write_example(property: &Value, root: &Value) -> String {
+fn ask_for(property: &Value, root: &Value) -> String {
     let kind = fits(&Value::Null, property, root).err().unwrap_or_else(|| "a value".to_owned());
-    let example = example(property).map(|example| format!(", such as {example}")).unwrap_or_default();
-    format!("write {kind}{example}")
+    format!("write {kind}{}", such_as(property, root))
 }
 
 /// The schema's own example, else the default.
-fn example(property: &Value) -> Option<&Value> {
-    list(property, "examples")
-        .first()
-        .or_else(|| property.get("default"))
-        .filter(|example| !example.is_null())
+fn such_as(property: &Value, root: &Value) -> String {
+    let target = target(property, root).unwrap_or(&Value::Null);
+    let example = list(property, "examples").first().or_else(|| list(target, "examples").first());
+    let example = example.or_else(|| property.get("default")).filter(|example| !example.is_null());
+    example.map(|example| format!(", such as {example}")).unwrap_or_default()
+}
+
+/// Where a reference leads; one out of this schema can't be followed.
+fn target<'a>(schema: &Value, root: &'a Value) -> Option<&'a Value> {
+    root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
 }

@@ -240,6 +240,40 @@ fn options_are_checked_against_the_plugins_schema() {
     check("path = []", "a.toml:3: p.path: this list doesn't fit; write text in quotes, such as \"records\"");
 }
 
+plugin_api::config! {
+    /// What a plugin in Rust declares.
+    struct Options {
+        #[serde(default = "minute")]
+        interval: plugin_api::Span,
+        mode: Option<Mode>,
+        limit: Option<u8>,
+    }
+}
+
+plugin_api::config! {
+    enum Mode { Auto, OffAtNight }
+}
+
+fn minute() -> plugin_api::Span {
+    plugin_api::Span::seconds(60)
+}
+
+#[test]
+fn options_are_checked_against_the_schema_the_sdk_makes() {
+    let schema = schemars::schema_for!(Options).to_value();
+    let check = |options: &str, expected: &str| {
+        let config = parse(&format!("[[detector]]\nplugin = \"p\"\n{options}"));
+        let error = check_options(&config.detector[0], &schema, Path::new("a.toml")).err();
+        assert_eq!(error.map(|error| error.to_string()).unwrap_or_default(), expected, "{options}");
+    };
+    check("", "");
+    check("interval = \"5s\"\nmode = \"off_at_night\"\nlimit = 255", "");
+    check("interval = 5", "a.toml:3: p.interval: 5 doesn't fit; write text in quotes, such as \"60s\"");
+    check("mode = \"of\"", "a.toml:3: p.mode: \"of\" doesn't fit; write \"auto\" or \"off_at_night\"");
+    check("limit = 256", "a.toml:3: p.limit: 256 doesn't fit; write a number of at most 255");
+    check("\nmoed = \"auto\"", "a.toml:4: p.moed: unknown key; did you mean `mode`?");
+}
+
 #[test]
 fn a_plugin_without_options_or_schema_takes_none_or_any() {
     let config = parse("[[sink]]\nplugin = \"p\"\nx = 1");
