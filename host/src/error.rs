@@ -65,4 +65,47 @@ pub enum Error {
         /// What isn't so, and what to do.
         text: String,
     },
+    /// A file or folder of the agent's own state can't be used.
+    #[error("{}: {doing}: {source}; check that this user owns it and that its disk has room", path.display())]
+    State {
+        /// What was tried.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the agent's own state holds something else than it should.
+    #[error("{}: {text}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and the fix.
+        text: String,
+    },
+    /// A record that can't be journaled as it is.
+    #[error("{instance}: record of kind {kind:?}: {text}")]
+    Record {
+        /// Who emitted it.
+        instance: String,
+        /// The kind it was to have.
+        kind: String,
+        /// What is wrong with it.
+        text: String,
+    },
+    /// Nothing can be written now; what can't be is counted and told as a gap once it can.
+    #[error("journal: {cause}; free some space or mend the disk: records are lost and counted until then")]
+    Unwritable {
+        /// Why.
+        cause: String,
+    },
+    /// The journal's thread is gone or did not answer in time.
+    #[error("journal: {text}")]
+    Journal {
+        /// What happened.
+        text: &'static str,
+    },
+    /// The system gave no random bytes for a new device id.
+    #[error("identity: no random bytes from the system: {0}; start the agent again")]
+    Random(getrandom::Error),
 }

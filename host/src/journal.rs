@@ -1,1 +1,217 @@
 //! The append-only file of records: single writer, group commit, salvage.
+//!
+//! ```text
+//! state/journal/<20 digits>.log   frames (frame.rs); a new file at each start and after each seal
+//! state/journal/mark              how far it is durable (mark.rs)
+//! state/reserve                   1 MB of zeros that becomes a journal file when the disk is full
+//! ```
+//!
+//! What holds at all times:
+//!
+//! - A number is given by the one writer thread and is durable before anybody outside hears of it.
+//! - A number is used again only if nobody heard of it. Where that can't be known, it is declared missing instead.
+//! - Every number is in exactly one of: a journal file, a sealed object, a gap record with its reason.
+//! - Files before the active one are only ever read and removed.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, SyncSender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+pub mod files;
+pub mod frame;
+pub mod line;
+pub mod mark;
+mod recover;
+pub mod runs;
+pub mod scan;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use recover::Recovery;
+pub use runs::Runs;
+
+use crate::{
+    clock::Clock,
+    error::{Error, Result},
+    spool::Spool,
+};
+
+/// The instance that the host's own records name. No plugin's instance may have it.
+pub const INSTANCE: &str = "candor";
+
+/// Something to keep.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The kind's name, which is part of the object's path.
+    pub kind: String,
+    /// When it happened, on the monotonic clock; 0 is now.
+    pub mono_ns: u64,
+    /// When it happened, since 1970 UTC; 0: to be derived from `mono_ns`.
+    pub unix_ns: i64,
+    /// Who says so.
+    pub instance: String,
+    /// The version of its plugin.
+    pub plugin_version: String,
+    /// The kind's own fields: one JSON object.
+    pub body: Vec<u8>,
+    /// Bytes that belong to it, kept in a file of their own.
+    pub blob: Option<Blob>,
+}
+
+impl Record {
+    /// A record of this version of the host, happening now.
+    pub fn new(kind: impl Into<String>, instance: impl Into<String>, body: impl Into<String>) -> Self {
+        Self {
+            kind: kind.into(),
+            mono_ns: 0,
+            unix_ns: 0,
+            instance: instance.into(),
+            plugin_version: env!("CARGO_PKG_VERSION").into(),
+            body: body.into().into_bytes(),
+            blob: None,
+        }
+    }
+}
+
+/// Bytes that belong to a record.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    /// For example `image/webp`.
+    pub media_type: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// How to open a journal.
+#[derive(Clone)]
+pub struct Options {
+    /// The state folder.
+    pub state: PathBuf,
+    /// What the person calls this device.
+    pub label: Option<String>,
+    /// The clock records are stamped by.
+    pub clock: Clock,
+    /// How long a record waits at most to be sealed.
+    pub seal_every: Duration,
+    /// How many bytes wait at most to be sealed.
+    pub seal_size: u64,
+    /// Ids of the sinks that must have an object before it is removed here.
+    pub sinks: Vec<String>,
+    /// How long objects stay after that.
+    pub keep: Duration,
+    /// How many records may wait for the writer before `append` blocks.
+    pub queue: usize,
+}
+
+impl Options {
+    /// The defaults for a state folder.
+    pub fn new(state: impl Into<PathBuf>, clock: Clock) -> Self {
+        Self {
+            state: state.into(),
+            label: None,
+            clock,
+            seal_every: Duration::from_secs(300),
+            seal_size: 8 << 20,
+            sinks: Vec::new(),
+            keep: Duration::from_secs(86_400),
+            queue: 1024,
+        }
+    }
+}
+
+enum Message {
+    Append(Box<Record>),
+    Sync(SyncSender<Result<u64>>),
+    Seal(SyncSender<Result<()>>),
+    Close(Instant, SyncSender<Result<()>>),
+}
+
+/// The journal of a running agent. Any thread may use it.
+pub struct Journal {
+    inbox: SyncSender<Message>,
+    durable: Arc<AtomicU64>,
+    trouble: Arc<Mutex<Option<String>>>,
+    spool: Arc<Spool>,
+}
+
+impl Journal {
+    /// Opens the journal of a state folder, mends what can be mended, declares what can't, and starts its thread.
+    pub fn open(options: Options) -> Result<(Self, Recovery)> {
+        let (tail, spool, recovery) = recover::recover(&options)?;
+        let spool = Arc::new(spool);
+        let (inbox, messages) = mpsc::sync_channel(options.queue.max(1));
+        let durable = tail.durable();
+        let trouble = Arc::new(Mutex::new(tail.trouble.clone()));
+        let writer =
+            writer::Writer::new(options, tail, spool.clone(), recovery.owed.clone(), trouble.clone());
+        thread::Builder::new().name("journal".into()).spawn(move || writer.run(&messages)).map_err(
+            |source| Error::State { doing: "start the journal's thread", path: PathBuf::new(), source },
+        )?;
+        Ok((Self { inbox, durable, trouble, spool }, recovery))
+    }
+
+    /// Takes a record. Blocks while the queue is full; returns before the record is durable.
+    pub fn append(&self, record: Record) -> Result<()> {
+        line::check(&record)?;
+        self.send(Message::Append(Box::new(record)))
+    }
+
+    /// Makes everything appended so far durable and answers the last durable number. Fails if a record was lost since
+    /// the last call.
+    pub fn sync(&self) -> Result<u64> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Message::Sync(reply))?;
+        answer.recv().map_err(|_| GONE)?
+    }
+
+    /// The last durable number.
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Seals everything appended so far.
+    pub fn seal(&self) -> Result<()> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Message::Seal(reply))?;
+        answer.recv().map_err(|_| GONE)?
+    }
+
+    /// What keeps records from being written, if anything does.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where sealed objects are.
+    pub fn spool(&self) -> Arc<Spool> {
+        self.spool.clone()
+    }
+
+    /// Syncs, seals as far as the time allows, marks a clean end and stops the thread.
+    pub fn close(self, deadline: Duration) -> Result<()> {
+        let deadline = Instant::now() + deadline;
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Message::Close(deadline, reply))?;
+        match answer.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(result) => result,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                Err(Error::Journal { text: "closing took too long; the next start will find no clean end" })
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(GONE),
+        }
+    }
+
+    fn send(&self, message: Message) -> Result<()> {
+        self.inbox.send(message).map_err(|_| GONE)
+    }
+}
+
+const GONE: Error = Error::Journal { text: "its thread has ended; start the agent again" };

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod disk;
 pub mod elf;
 pub mod error;
 pub mod identity;

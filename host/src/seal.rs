@@ -1,1 +1,153 @@
 //! Turns journaled records into compressed, immutable objects and a manifest.
+//!
+//! One object per kind and UTC date, lines in the order of their numbers, zstd at a fixed level: the same records give
+//! the same bytes with the same version. Nothing here is final until the journal says so in a `sealed` frame.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    disk,
+    error::{Error, Result},
+    journal::{
+        Blob, INSTANCE, Runs,
+        files::{Head, Sealed},
+        line,
+        scan::Scan,
+    },
+    spool::Spool,
+};
+
+mod manifest;
+
+pub use manifest::{BlobEntry, Manifest, ObjectEntry, key, media_type};
+
+const LEVEL: i32 = 5;
+
+/// How far to seal, and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// The last number.
+    pub last: u64,
+    /// When to give up.
+    pub deadline: Option<Instant>,
+}
+
+/// The lines of one object: number and text.
+type Lines<'a> = Vec<(u64, &'a str)>;
+
+/// Writes the objects and the manifest for the numbers after the head.
+pub fn make(spool: &Spool, scan: &Scan, head: &Head, limit: Limit) -> Result<Sealed> {
+    let first = head.sealed + 1;
+    let mut groups = BTreeMap::<(&str, &str), Lines<'_>>::new();
+    let mut manifest = Manifest::new(head, first, limit.last);
+    for seq in scan.records.range(first..=limit.last).map(|(seq, _)| *seq) {
+        let Some((kind, date, line)) = scan.payload(seq).and_then(line::split) else { continue };
+        groups.entry((kind, date)).or_default().push((seq, line));
+        if kind == "gap" {
+            manifest.gaps.extend(gap(line));
+        }
+        if let Some(blob) = attached(kind, seq, line) {
+            manifest.add_blob(blob, spool);
+        }
+    }
+    for ((kind, date), lines) in groups {
+        if limit.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::Journal { text: "no time left to seal" });
+        }
+        manifest.objects.push(object(spool, &head.device, kind, date, &lines)?);
+    }
+    let (key, bytes) = (manifest.key(), manifest.bytes()?);
+    disk::write(spool.root(), &spool.path(&key), &bytes)?;
+    Ok(Sealed { first, last: limit.last, key, sha256: disk::hex(&disk::sha256(&bytes)) })
+}
+
+fn object(spool: &Spool, device: &str, kind: &str, date: &str, lines: &Lines<'_>) -> Result<ObjectEntry> {
+    let runs: Runs = lines.iter().map(|(seq, _)| *seq).collect();
+    let (first, last) = (lines[0].0, lines[lines.len() - 1].0);
+    let key = format!("v=1/device={device}/kind={kind}/date={date}/{first:020}-{last:020}.ndjson.zst");
+    let path = spool.path(&key);
+    let text = lines.iter().fold(String::new(), |text, (_, line)| text + line + "\n");
+    let bytes = compress(text.as_bytes()).map_err(|source| Error::State {
+        doing: "compress",
+        path: path.clone(),
+        source,
+    })?;
+    disk::write(spool.root(), &path, &bytes)?;
+    Ok(ObjectEntry {
+        key,
+        kind: kind.to_owned(),
+        len: bytes.len() as u64,
+        sha256: disk::hex(&disk::sha256(&bytes)),
+        records: lines.len() as u64,
+        seq: runs,
+    })
+}
+
+fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = zstd::bulk::Compressor::new(LEVEL)?;
+    encoder.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
+    encoder.compress(bytes)
+}
+
+/// A gap as the manifest tells it: all its record's own fields and its number.
+fn gap(line: &str) -> Option<Map<String, Value>> {
+    let Value::Object(mut fields) = serde_json::from_str(line).ok()? else { return None };
+    for name in ["time", "local_date", "mono_ns", "boot", "offset_s", "zone", "plugin_version"] {
+        fields.remove(name);
+    }
+    if fields["instance"] == INSTANCE {
+        fields.remove("instance");
+    }
+    Some(fields)
+}
+
+/// The blob a record names.
+pub fn attached(kind: &str, seq: u64, line: &str) -> Option<BlobEntry> {
+    if !line.contains(line::BLOB) {
+        return None;
+    }
+    let fields: Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| fields[name].as_str().map(str::to_owned);
+    Some(BlobEntry {
+        key: text("blob")?,
+        kind: kind.to_owned(),
+        seq,
+        len: fields["blob_len"].as_u64()?,
+        sha256: text("blob_sha256")?,
+        media_type: text("blob_type")?,
+    })
+}
+
+/// Writes a blob to a file of its own, before the record that names it.
+pub fn blob(
+    root: &std::path::Path,
+    device: &str,
+    seq: u64,
+    date: &str,
+    kind: &str,
+    blob: &Blob,
+) -> Result<BlobEntry> {
+    let key = format!("v=1/device={device}/_blob/date={date}/{seq:020}.{}", extension(&blob.media_type));
+    disk::write(root, &root.join(&key), &blob.bytes)?;
+    Ok(BlobEntry {
+        key,
+        kind: kind.to_owned(),
+        seq,
+        len: blob.bytes.len() as u64,
+        sha256: disk::hex(&disk::sha256(&blob.bytes)),
+        media_type: blob.media_type.clone(),
+    })
+}
+
+fn extension(media_type: &str) -> &'static str {
+    match media_type {
+        "image/png" => "png",
+        "image/jpeg" => "jpg",
+        "image/webp" => "webp",
+        "image/avif" => "avif",
+        "application/json" => "json",
+        _ => "bin",
+    }
+}

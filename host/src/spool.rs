@@ -1,1 +1,298 @@
 //! The folder of sealed objects that wait for their sinks.
+//!
+//! `state/spool/<key>`: a file per object, blob and manifest, under the key it has in every store. A manifest counts
+//! only once the journal has said that its seal is final.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use plugin_api::call::ReadAt;
+
+use crate::{
+    disk::{self, Doing},
+    error::{Error, Result},
+    journal::files::Head,
+    seal::{self, Manifest},
+};
+
+/// One seal, by its manifest's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seal {
+    /// The device.
+    pub device: String,
+    /// The first number.
+    pub first: u64,
+    /// The last number.
+    pub last: u64,
+}
+
+impl Seal {
+    /// The manifest's key.
+    pub fn key(&self) -> String {
+        seal::key(&self.device, self.first, self.last)
+    }
+}
+
+/// A sealed object, blob or manifest, open for reading.
+#[derive(Debug)]
+pub struct Object {
+    /// The name in the store.
+    pub key: String,
+    /// Length in bytes.
+    pub len: u64,
+    /// SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+    /// For example `application/zstd`.
+    pub media_type: String,
+    file: File,
+}
+
+impl ReadAt for Object {
+    #[cfg(unix)]
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)
+    }
+}
+
+#[derive(Debug)]
+struct Now {
+    device: String,
+    sealed: u64,
+    /// Counts seals and requests to look again.
+    turn: u64,
+}
+
+/// The folder, and how far it is final.
+#[derive(Debug)]
+pub struct Spool {
+    root: PathBuf,
+    now: Mutex<Now>,
+    changed: Condvar,
+}
+
+impl Spool {
+    /// The spool of a state folder, final up to a head.
+    pub fn open(state: &Path, head: &Head) -> Result<Self> {
+        let root = state.join("spool");
+        disk::folder(&root)?;
+        let now = Now { device: head.device.clone(), sealed: head.sealed, turn: 0 };
+        Ok(Self { root, now: Mutex::new(now), changed: Condvar::new() })
+    }
+
+    /// The same for a reader in another process: every manifest is taken as it is.
+    pub fn at(state: &Path) -> Self {
+        let now = Now { device: String::new(), sealed: 0, turn: 0 };
+        Self { root: state.join("spool"), now: Mutex::new(now), changed: Condvar::new() }
+    }
+
+    /// Where the files are.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file of a key.
+    pub fn path(&self, key: &str) -> PathBuf {
+        self.root.join(key)
+    }
+
+    /// Says that everything of this device up to a number is final.
+    pub fn publish(&self, last: u64) {
+        let mut now = self.lock();
+        now.sealed = last;
+        now.turn += 1;
+        self.changed.notify_all();
+    }
+
+    /// Wakes whoever waits.
+    pub fn wake(&self) {
+        self.lock().turn += 1;
+        self.changed.notify_all();
+    }
+
+    /// The device whose chain is being written, and its last final number.
+    pub fn sealed(&self) -> (String, u64) {
+        let now = self.lock();
+        (now.device.clone(), now.sealed)
+    }
+
+    /// The turn there is now; pass it to [`wait`](Self::wait) to notice what comes after.
+    pub fn turn(&self) -> u64 {
+        self.lock().turn
+    }
+
+    /// Waits for a later turn, at most until a moment. Without one it sleeps until something happens.
+    pub fn wait(&self, turn: u64, until: Option<Instant>) {
+        let mut now = self.lock();
+        while now.turn == turn {
+            let Some(until) = until else {
+                now = self.changed.wait(now).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            now = self.changed.wait_timeout(now, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The devices there are files of.
+    pub fn devices(&self) -> Result<Vec<String>> {
+        let names = disk::names(&self.root.join("v=1"))?;
+        Ok(names.iter().filter_map(|name| name.strip_prefix("device=")).map(str::to_owned).collect())
+    }
+
+    /// The final seals of a device, oldest first.
+    pub fn seals(&self, device: &str) -> Result<Vec<Seal>> {
+        let end = match self.sealed() {
+            (current, sealed) if current == device => sealed,
+            _ => u64::MAX,
+        };
+        let folder = self.root.join(format!("v=1/device={device}/_manifest"));
+        let seals = disk::names(&folder)?.into_iter().filter_map(|name| {
+            let (first, last) = numbers(name.strip_suffix(".json")?)?;
+            (last <= end).then(|| Seal { device: device.to_owned(), first, last })
+        });
+        Ok(seals.collect())
+    }
+
+    /// Reads a manifest.
+    pub fn manifest(&self, seal: &Seal) -> Result<Manifest> {
+        let path = self.path(&seal.key());
+        let bytes = fs::read(&path).doing("read", &path)?;
+        serde_json::from_slice(&bytes).map_err(|error| Error::Damaged {
+            path,
+            text: format!("not a manifest: {error}; the records it lists can't be sent"),
+        })
+    }
+
+    /// Opens an object and checks that its bytes are what was sealed.
+    pub fn object(&self, key: &str, sha256: &str) -> Result<Object> {
+        let path = self.path(key);
+        let file = File::open(&path).doing("open", &path)?;
+        let (len, sum) = sum(&file).doing("read", &path)?;
+        if disk::hex(&sum) != sha256 {
+            return Err(Error::Damaged { path, text: "its bytes are not those that were sealed".into() });
+        }
+        let media_type = seal::media_type(key).to_owned();
+        Ok(Object { key: key.to_owned(), len, sha256: sum, media_type, file })
+    }
+
+    /// Opens a manifest. Its bytes are checked by the manifest after it, in the store.
+    pub fn manifest_object(&self, seal: &Seal) -> Result<Object> {
+        let (key, path) = (seal.key(), self.path(&seal.key()));
+        let file = File::open(&path).doing("open", &path)?;
+        let (len, sha256) = sum(&file).doing("read", &path)?;
+        Ok(Object { key, len, sha256, media_type: "application/json".into(), file })
+    }
+
+    /// Removes what a crash left between a seal's first file and its `sealed` frame: everything of this device after
+    /// the head, but for the blobs that records in the journal still name.
+    pub fn discard(&self, head: &Head, named: &BTreeSet<String>) -> Result<u64> {
+        let prefix = format!("v=1/device={}", head.device);
+        let mut removed = 0;
+        for key in self.keys(&prefix)? {
+            if is_leftover(&key, head.sealed) && !named.contains(&key) {
+                disk::remove(&self.path(&key))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    fn keys(&self, key: &str) -> Result<Vec<String>> {
+        let mut keys = Vec::new();
+        for name in disk::names(&self.path(key))? {
+            let key = format!("{key}/{name}");
+            if self.path(&key).is_dir() {
+                keys.extend(self.keys(&key)?);
+            } else {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Removes an object and the folders that became empty.
+    pub fn remove(&self, key: &str) -> Result<()> {
+        let path = self.path(key);
+        disk::remove(&path)?;
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.root) {
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_leftover(key: &str, sealed: u64) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let stem = name.split('.').next().unwrap_or(name);
+    let first = numbers(stem).map(|(first, _)| first).or_else(|| stem.parse().ok());
+    name.ends_with(disk::PART) || first.is_some_and(|first| first > sealed)
+}
+
+/// `<first>-<last>`.
+fn numbers(stem: &str) -> Option<(u64, u64)> {
+    let (first, last) = stem.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+fn sum(mut file: &File) -> io::Result<(u64, [u8; 32])> {
+    use sha2::{Digest, Sha256};
+    use std::io::Read;
+    let (mut hash, mut len, mut buffer) = (Sha256::new(), 0, vec![0; 64 << 10]);
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok((len, hash.finalize().into()));
+        }
+        hash.update(&buffer[..n]);
+        len += n as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_are_what_no_sealed_frame_covers() {
+        let cases = [
+            (
+                "v=1/device=d/kind=a/date=2026-01-01/00000000000000000011-00000000000000000020.ndjson.zst",
+                true,
+            ),
+            (
+                "v=1/device=d/kind=a/date=2026-01-01/00000000000000000001-00000000000000000010.ndjson.zst",
+                false,
+            ),
+            ("v=1/device=d/_manifest/00000000000000000011-00000000000000000020.json", true),
+            ("v=1/device=d/_blob/date=2026-01-01/00000000000000000011.webp", true),
+            ("v=1/device=d/_blob/date=2026-01-01/00000000000000000010.webp", false),
+            (
+                "v=1/device=d/kind=a/date=2026-01-01/00000000000000000001-00000000000000000010.ndjson.zst.part",
+                true,
+            ),
+        ];
+        for (key, expect) in cases {
+            assert_eq!(is_leftover(key, 10), expect, "{key}");
+        }
+    }
+}

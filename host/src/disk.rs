@@ -1,0 +1,160 @@
+//! Files that survive a power cut: written beside, synced, renamed, and the folder synced.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// What a file is called until it is whole.
+pub const PART: &str = ".part";
+
+/// Names the file and what was tried when something fails.
+pub trait Doing<T> {
+    /// Adds both to the error.
+    fn doing(self, what: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> Doing<T> for io::Result<T> {
+    fn doing(self, what: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| Error::State { doing: what, path: path.to_owned(), source })
+    }
+}
+
+/// Makes a folder, and those above it, for this user alone.
+pub fn folder(path: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).doing("make the folder", path)
+}
+
+/// Opens a new or emptied file for this user alone.
+pub fn create(path: &Path) -> Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).doing("create", path)
+}
+
+/// Writes a file so that after a power cut it is there whole or not at all. Folders below `root` are made and synced.
+pub fn write(root: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+    let part = with_suffix(path, PART);
+    let done = write_part(root, path, &part, bytes);
+    if done.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    done
+}
+
+fn write_part(root: &Path, path: &Path, part: &Path, bytes: &[u8]) -> Result<()> {
+    let parent = path.parent().unwrap_or(root);
+    let made = missing(root, parent);
+    folder(parent)?;
+    let mut file = create(part)?;
+    file.write_all(bytes).doing("write", part)?;
+    file.sync_all().doing("sync", part)?;
+    fs::rename(part, path).doing("rename into place", path)?;
+    sync_folder(parent)?;
+    for folder in made {
+        sync_folder(folder.parent().unwrap_or(root))?;
+    }
+    Ok(())
+}
+
+/// The folders from `path` up to `root` that are not there yet.
+fn missing(root: &Path, path: &Path) -> Vec<PathBuf> {
+    path.ancestors().take_while(|folder| *folder != root && !folder.exists()).map(Path::to_owned).collect()
+}
+
+/// Makes the names in a folder durable. Windows does so by itself and has no such call.
+pub fn sync_folder(path: &Path) -> Result<()> {
+    if cfg!(unix) {
+        File::open(path).and_then(|folder| folder.sync_all()).doing("sync the folder", path)?;
+    }
+    Ok(())
+}
+
+/// Removes a file; that it was not there is fine.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).doing("remove", path),
+        _ => Ok(()),
+    }
+}
+
+/// The names in a folder, sorted; none if there is no such folder.
+pub fn names(path: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.doing("list", path)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.doing("list", path)?.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// A path with something after its last letter.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// Bytes as lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The 32 bytes a hex text of 64 letters stands for.
+pub fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn write_leaves_the_file_and_nothing_else() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = root.path().join("a/b/file");
+        write(root.path(), &path, b"one").expect("written");
+        write(root.path(), &path, b"two").expect("written again");
+        assert_eq!(fs::read(&path).expect("read"), b"two");
+        assert_eq!(names(&root.path().join("a/b")).expect("names"), ["file"]);
+    }
+
+    #[test]
+    fn hex_goes_there_and_back() {
+        let sum = sha256(b"abc");
+        assert_eq!(&hex(&sum)[..8], "ba7816bf");
+        assert_eq!(unhex(&hex(&sum)), Some(sum));
+        assert_eq!(unhex("zz"), None);
+    }
+}

@@ -1,0 +1,335 @@
+//! The journal's thread: takes records, commits them in groups, seals when it is time, counts what is lost.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tracing::{error, info, warn};
+
+use super::{
+    Message, Options, Record,
+    scan::Scan,
+    tail::{self, Dropped, Tail, Weight},
+};
+use crate::{
+    clock::{self, Clock},
+    error::{Error, Result},
+    retain,
+    seal::{self, Limit},
+    spool::Spool,
+};
+
+/// How long a record waits at most to be durable.
+const COMMIT: Duration = Duration::from_secs(1);
+/// How many bytes wait at most to be durable.
+const COMMIT_SIZE: usize = 256 << 10;
+/// How many messages are taken before the system gets them.
+const BATCH: usize = 256;
+/// How often at most it is tried to come out of trouble, or to seal again after that failed.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Records that could not be written.
+#[derive(Default)]
+struct Lost {
+    count: u64,
+    from: i64,
+    to: i64,
+    cause: String,
+    /// Whether a caller of `sync` has yet to hear of it.
+    unheard: bool,
+}
+
+impl Lost {
+    fn add(&mut self, count: u64, cause: &str, clock: &Clock) {
+        if count == 0 {
+            return;
+        }
+        let now = clock.unix_ns();
+        if self.count == 0 {
+            self.from = now;
+            cause.clone_into(&mut self.cause);
+            error!(%cause, "records are being lost; free some space or mend the disk");
+        }
+        self.count += count;
+        self.to = now;
+        self.unheard = true;
+    }
+}
+
+/// The state of the journal's thread.
+pub struct Writer {
+    options: Options,
+    tail: Tail,
+    spool: Arc<Spool>,
+    /// Gaps that recovery found and could not write.
+    owed: Vec<(String, Value)>,
+    trouble: Arc<Mutex<Option<String>>>,
+    lost: Lost,
+    unsynced: Option<Instant>,
+    unsealed: Option<Instant>,
+    unsealed_size: u64,
+    relieved: Option<Instant>,
+    syncs: Vec<SyncSender<Result<u64>>>,
+    seals: Vec<SyncSender<Result<()>>>,
+}
+
+impl Writer {
+    /// A writer for what recovery left.
+    pub fn new(
+        options: Options,
+        tail: Tail,
+        spool: Arc<Spool>,
+        owed: Vec<(String, Value)>,
+        trouble: Arc<Mutex<Option<String>>>,
+    ) -> Self {
+        let unsealed = (tail.next() > tail.head.sealed + 1).then(Instant::now);
+        Self {
+            options,
+            tail,
+            spool,
+            owed,
+            trouble,
+            lost: Lost::default(),
+            unsynced: None,
+            unsealed,
+            unsealed_size: 0,
+            relieved: None,
+            syncs: Vec::new(),
+            seals: Vec::new(),
+        }
+    }
+
+    /// Works until the journal is closed or dropped. Sleeps while nothing waits.
+    pub fn run(mut self, inbox: &Receiver<Message>) {
+        loop {
+            let message = match self.due() {
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(when) => inbox.recv_timeout(when.saturating_duration_since(Instant::now())),
+            };
+            let mut next = match message {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut left = BATCH;
+            while let Some(message) = next {
+                match message {
+                    Message::Append(record) => self.append(&record),
+                    Message::Sync(reply) => self.syncs.push(reply),
+                    Message::Seal(reply) => self.seals.push(reply),
+                    Message::Close(deadline, reply) => {
+                        let _ = reply.send(self.close(deadline));
+                        return;
+                    }
+                }
+                left -= 1;
+                next =
+                    if left > 0 && self.tail.waiting() < COMMIT_SIZE { inbox.try_recv().ok() } else { None };
+            }
+            self.work();
+        }
+        self.commit();
+    }
+
+    /// When there is something to do without being told.
+    fn due(&self) -> Option<Instant> {
+        let commit = self.unsynced.map(|since| since + COMMIT);
+        let seal = self.unsealed.map(|since| since + self.options.seal_every);
+        commit.into_iter().chain(seal).min()
+    }
+
+    fn append(&mut self, record: &Record) {
+        // What a record's frame holds beside its body fits in this.
+        let size = record.body.len() + 2048;
+        if !self.tail.takes(size, Weight::Record) {
+            self.relieve();
+        }
+        if !self.tail.takes(size, Weight::Record) {
+            let cause = self.tail.trouble.clone().unwrap_or_else(|| "the reserve is used up".into());
+            self.lost.add(1, &cause, &self.options.clock);
+            return;
+        }
+        self.tell(Weight::Record);
+        self.add(record);
+    }
+
+    fn add(&mut self, record: &Record) {
+        let before = self.tail.waiting();
+        if let Err(error) = self.tail.add(record) {
+            self.lost.add(1, &error.to_string(), &self.options.clock);
+            return;
+        }
+        self.unsealed_size += (self.tail.waiting() - before) as u64;
+        self.unsynced.get_or_insert_with(Instant::now);
+        self.unsealed.get_or_insert_with(Instant::now);
+    }
+
+    /// Writes gap records for what was lost, as soon as there is room for them.
+    fn tell(&mut self, weight: Weight) {
+        if weight == Weight::Record && !self.tail.is_well() {
+            return;
+        }
+        let mut owed = std::mem::take(&mut self.owed);
+        if self.lost.count > 0 {
+            let fresh = Lost { unheard: self.lost.unheard, ..Lost::default() };
+            let lost = std::mem::replace(&mut self.lost, fresh);
+            let text = format!("{} records could not be written: {}", lost.count, lost.cause);
+            info!(%text, "told as a gap");
+            let gap = json!({
+                "reason": "unwritable", "count": lost.count, "text": text,
+                "from": clock::rfc3339(lost.from), "to": clock::rfc3339(lost.to),
+            });
+            owed.push(("gap".to_owned(), gap));
+        }
+        for (kind, body) in owed {
+            let record = tail::own(&kind, &body);
+            if self.tail.takes(record.body.len() + 2048, Weight::Gap) {
+                self.add(&record);
+            } else {
+                self.owed.push((kind, body));
+            }
+        }
+    }
+
+    fn relieve(&mut self) {
+        if self.relieved.is_some_and(|last| last.elapsed() < AGAIN) {
+            return;
+        }
+        self.relieved = Some(Instant::now());
+        self.commit();
+        self.tail.relieve();
+    }
+
+    fn work(&mut self) {
+        self.tail.write();
+        let due = self.unsynced.is_some_and(|since| since.elapsed() >= COMMIT);
+        if due || !self.syncs.is_empty() || self.tail.waiting() >= COMMIT_SIZE {
+            self.commit();
+        }
+        let now = Instant::now();
+        let due = self.unsealed.is_some_and(|since| {
+            let full = self.unsealed_size >= self.options.seal_size;
+            since <= now && (full || now - since >= self.options.seal_every)
+        });
+        if due || !self.seals.is_empty() {
+            let sealed = self.seal(None);
+            if let Err(error) = &sealed {
+                warn!(%error, "not sealed, trying again later");
+                self.unsealed = Some(Instant::now() + AGAIN);
+            }
+            let cause = sealed.err().map(|error| error.to_string());
+            for reply in self.seals.drain(..) {
+                let _ = reply.send(cause.clone().map_or(Ok(()), |cause| Err(Error::Unwritable { cause })));
+            }
+        }
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = self.tail.trouble.clone();
+    }
+
+    fn commit(&mut self) {
+        self.unsynced = None;
+        if let Err(Dropped { count, cause }) = self.tail.commit() {
+            self.lost.add(count, &cause, &self.options.clock);
+        }
+        if self.syncs.is_empty() {
+            return;
+        }
+        let durable = self.tail.next() - 1;
+        let lost = std::mem::take(&mut self.lost.unheard) || self.lost.count > 0;
+        for reply in self.syncs.drain(..) {
+            let cause = self.tail.trouble.clone().unwrap_or_else(|| self.lost.cause.clone());
+            let _ = reply.send(if lost { Err(Error::Unwritable { cause }) } else { Ok(durable) });
+        }
+    }
+
+    /// Turns everything durable into objects and a manifest, then goes on in a new file.
+    fn seal(&mut self, deadline: Option<Instant>) -> Result<()> {
+        if !self.tail.is_well() {
+            self.relieve();
+        }
+        self.tell(Weight::Record);
+        self.commit();
+        let scan = self.whole()?;
+        let last = self.tail.next() - 1;
+        if last > self.tail.head.sealed {
+            let limit = Limit { last, deadline };
+            let made = seal::make(&self.spool, &scan, &self.tail.head, limit);
+            drop(scan);
+            let sealed = made.inspect_err(|_| self.make_room())?;
+            self.tail.sealed(&sealed).map_err(|dropped| Error::Unwritable { cause: dropped.cause })?;
+            self.spool.publish(sealed.last);
+            info!(first = sealed.first, last = sealed.last, "sealed");
+            if let Err(error) = self.tail.rotate() {
+                warn!(%error, "no new journal file after a seal; going on in this one");
+            }
+        }
+        self.unsealed = None;
+        self.unsealed_size = 0;
+        if let Err(error) = self.tail.set_aside() {
+            warn!(%error, "no reserve for gaps on a full disk");
+        }
+        retain::run(&self.spool, &self.options.sinks, self.options.keep)
+            .unwrap_or_else(|error| warn!(%error, "not cleaned up"));
+        Ok(())
+    }
+
+    /// Removes what every sink already has, to have room to seal.
+    fn make_room(&self) {
+        if let Err(error) = retain::run(&self.spool, &self.options.sinks, Duration::ZERO) {
+            warn!(%error, "nothing removed to make room");
+        }
+    }
+
+    /// Reads the journal back, with every number in it or declared.
+    fn whole(&mut self) -> Result<Scan> {
+        loop {
+            let scan = Scan::read(&self.tail.folder)?;
+            let missing = scan.undeclared(self.tail.head.sealed + 1, self.tail.next() - 1);
+            if missing.is_empty() {
+                return Ok(scan);
+            }
+            let next = self.tail.next();
+            for gap in damaged(&missing) {
+                self.add(&tail::own("gap", &gap));
+            }
+            self.commit();
+            if self.tail.next() == next {
+                return Err(Error::Unwritable { cause: "damage was found and can't be declared".into() });
+            }
+        }
+    }
+
+    fn close(&mut self, deadline: Instant) -> Result<()> {
+        self.tell(Weight::Gap);
+        self.commit();
+        let sealed = self.seal(Some(deadline));
+        if let Err(error) = &sealed {
+            warn!(%error, "not sealed at the end; the next start will");
+        }
+        self.tell(Weight::Gap);
+        if self.tail.takes(256, Weight::Gap) {
+            self.tail.add_close();
+        }
+        self.commit();
+        for reply in self.seals.drain(..) {
+            let _ = reply.send(Err(Error::Journal { text: "closed" }));
+        }
+        match self.lost.count {
+            0 => Ok(()),
+            _ => Err(Error::Unwritable { cause: self.lost.cause.clone() }),
+        }
+    }
+}
+
+/// Gaps for numbers whose frames can't be read.
+pub fn damaged(missing: &super::Runs) -> Vec<Value> {
+    let gap = |(first, last)| {
+        let text = "the journal was damaged here; the records can't be read";
+        json!({"reason": "damaged", "first_seq": first, "last_seq": last, "count": last - first + 1, "text": text})
+    };
+    missing.iter().map(gap).collect()
+}

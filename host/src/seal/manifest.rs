@@ -1,0 +1,134 @@
+//! What a seal consists of, chained to the seal before it.
+//!
+//! ```json
+//! {"manifest":1,"device":"<id>","first":1,"last":120,"previous":null,
+//!  "objects":[{"key":"v=1/…/<first>-<last>.ndjson.zst","kind":"activity","len":812,"sha256":"…","records":3,"seq":[[1,2],[5,5]]}],
+//!  "blobs":[{"key":"v=1/…/_blob/…","kind":"screenshot","seq":5,"len":90112,"sha256":"…","media_type":"image/webp"}],
+//!  "gaps":[{"seq":6,"reason":"damaged","first_seq":3,"last_seq":4,"count":2,"text":"…"}],
+//!  "tombstones":[]}
+//! ```
+//!
+//! Every number from `first` to `last` is in exactly one object's `seq` or between one gap's `first_seq` and `last_seq`.
+//! `previous` is the SHA-256 of the manifest before, whose `last` is `first - 1`; null begins the chain. A gap in
+//! time has `from` and `to` instead of numbers; `count` is how many records are missing, where that is known. Objects
+//! are sorted by kind and date; the file is one line of JSON. The same records give the same bytes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    error::{Error, Result},
+    journal::{Runs, files::Head},
+    spool::Spool,
+};
+
+/// A manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this format.
+    pub manifest: u32,
+    /// The device.
+    pub device: String,
+    /// The first number.
+    pub first: u64,
+    /// The last number.
+    pub last: u64,
+    /// SHA-256 of the manifest before.
+    pub previous: Option<String>,
+    /// The objects.
+    pub objects: Vec<ObjectEntry>,
+    /// The blobs.
+    pub blobs: Vec<BlobEntry>,
+    /// The gaps.
+    pub gaps: Vec<Map<String, Value>>,
+    /// What was removed by whom and why.
+    pub tombstones: Vec<Value>,
+}
+
+/// An object of records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectEntry {
+    /// Its key.
+    pub key: String,
+    /// The records' kind.
+    pub kind: String,
+    /// Length in bytes.
+    pub len: u64,
+    /// SHA-256 of the bytes.
+    pub sha256: String,
+    /// How many records.
+    pub records: u64,
+    /// Their numbers.
+    pub seq: Runs,
+}
+
+/// A blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobEntry {
+    /// Its key.
+    pub key: String,
+    /// The kind of the record that names it.
+    pub kind: String,
+    /// That record's number.
+    pub seq: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// SHA-256 of the bytes.
+    pub sha256: String,
+    /// For example `image/webp`.
+    pub media_type: String,
+}
+
+impl Manifest {
+    /// A manifest of nothing yet, after a head.
+    pub fn new(head: &Head, first: u64, last: u64) -> Self {
+        Self {
+            manifest: 1,
+            device: head.device.clone(),
+            first,
+            last,
+            previous: head.manifest.clone(),
+            objects: Vec::new(),
+            blobs: Vec::new(),
+            gaps: Vec::new(),
+            tombstones: Vec::new(),
+        }
+    }
+
+    /// Its own key.
+    pub fn key(&self) -> String {
+        key(&self.device, self.first, self.last)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec(self)
+            .map_err(|error| Error::Damaged { path: self.key().into(), text: error.to_string() })?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Lists a blob, or a gap where its file is gone.
+    pub fn add_blob(&mut self, blob: BlobEntry, spool: &Spool) {
+        let there = std::fs::metadata(spool.path(&blob.key)).is_ok_and(|file| file.len() == blob.len);
+        if there {
+            self.blobs.push(blob);
+            return;
+        }
+        let text = "the file of this record's blob is gone or cut short";
+        let gap = json!({"seq": blob.seq, "reason": "blob_lost", "blob": blob.key, "text": text});
+        if let Value::Object(gap) = gap {
+            self.gaps.push(gap);
+        }
+    }
+}
+
+/// The key of a manifest.
+pub fn key(device: &str, first: u64, last: u64) -> String {
+    format!("v=1/device={device}/_manifest/{first:020}-{last:020}.json")
+}
+
+/// What an object is called to a store.
+pub fn media_type(key: &str) -> &'static str {
+    if key.ends_with(".zst") { "application/zstd" } else { "application/json" }
+}
