@@ -69,7 +69,7 @@ install_packages() {
     say "installing $lacking"
     as_root apt-get -qq -o DPkg::Lock::Timeout=120 update || say "not every package list could be refreshed; going on"
     as_root apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install $lacking \
-        >/dev/null || fail "apt-get could not install them; see its message above"
+        >/dev/null || fail "apt-get could not install them, see its message above; then run as root: apt-get install $lacking"
 }
 
 install_duckdb() {
