@@ -1,9 +1,6 @@
 //! Testing the way to the folder, step by step.
 
-use std::{
-    fs,
-    io::{ErrorKind, Write},
-};
+use std::io::{ErrorKind, Write};
 
 use plugin_api::prelude::*;
 
@@ -34,7 +31,7 @@ fn exists(local: &Local) -> Result<String, Error> {
 #[cfg(unix)]
 fn private(local: &Local) -> Result<String, Error> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(&local.root).map_err(fault::on(&local.root))?.permissions().mode() & 0o777;
+    let mode = std::fs::metadata(&local.root).map_err(fault::on(&local.root))?.permissions().mode() & 0o777;
     let root = local.root.display();
     Ok(match mode & 0o077 {
         0 => "only you can read it".to_owned(),
