@@ -4,6 +4,7 @@
 //! `[[detector]]` or `[[sink]]` beside the reserved keys belongs to the plugin, and is checked against the
 //! plugin's own schema by [`check_options`] once the library is loaded.
 
+mod entry;
 mod place;
 mod read;
 mod schema;

@@ -15,11 +15,6 @@ use crate::error::{Error, Result};
 
 const TABLES: [&str; 3] = ["agent", "plugins", "journal"];
 const LISTS: [&str; 3] = ["source", "detector", "sink"];
-/// Reserved keys that mean something in a later version. Ignoring them would promise what isn't kept.
-const LATER: [&str; 4] = ["isolate", "grant", "limits", "keep"];
-/// Records a sink can ask for by name; a third party's kind has a dot.
-const RECORDS: [&str; 7] = ["activity", "device", "finding", "gap", "notice", "screenshot", "state"];
-const SIGNALS: [&str; 7] = ["pointer", "button", "wheel", "key", "focus", "power", "session"];
 /// How a key ends that holds a secret.
 const SECRETS: [&str; 10] = [
     "access_key",
@@ -38,13 +33,14 @@ const SEAL_SIZE: (u64, u64) = (4_000, 1_000_000_000);
 const LARGEST: u64 = 1_000_000;
 
 /// A table of the file as JSON, with the line of each key.
-struct Table {
-    line: usize,
-    values: Map<String, Value>,
-    lines: BTreeMap<String, usize>,
+pub struct Table {
+    pub line: usize,
+    pub values: Map<String, Value>,
+    pub lines: BTreeMap<String, usize>,
 }
 
-struct Reader<'a> {
+/// The text, and what messages and relative paths start from.
+pub struct Reader<'a> {
     text: &'a str,
     name: PathBuf,
     base: PathBuf,
@@ -223,82 +219,6 @@ impl Reader<'_> {
         items.iter().map(entry).collect()
     }
 
-    fn entry(&self, mut table: Table, list: &str) -> Result<Entry> {
-        let plugin = match table.values.remove("plugin") {
-            Some(value) => self.word(value, &table, list, "plugin")?,
-            None => {
-                let near = table.values.keys().find(|key| strsim::jaro_winkler(key, "plugin") > 0.85);
-                let text = match near {
-                    Some(key) => {
-                        return Err(self.fault(&table, list, key, "unknown key; did you mean `plugin`?"));
-                    }
-                    None => {
-                        format!("{list}: names no plugin; add a line such as plugin = \"{}\"", example(list))
-                    }
-                };
-                return Err(self.error(table.line, text));
-            }
-        };
-        let id = match table.values.remove("id") {
-            Some(value) => self.word(value, &table, &plugin, "id")?,
-            None => plugin.clone(),
-        };
-        let enabled = match table.values.remove("enabled") {
-            Some(Value::Bool(enabled)) => enabled,
-            Some(_) => return Err(self.fault(&table, &id, "enabled", "must be true or false")),
-            None => true,
-        };
-        let kinds = match table.values.remove("kinds") {
-            Some(value) => Some(self.kinds(value, &table, &id, list)?),
-            None => None,
-        };
-        if let Some(key) = LATER.iter().find(|key| table.values.contains_key(**key)) {
-            return Err(self.fault(&table, &id, key, "not supported by this version; remove the line"));
-        }
-        let Table { line, values, lines } = table;
-        Ok(Entry { plugin, id, enabled, kinds, options: values, line, lines })
-    }
-
-    /// A name that may become part of a file's name.
-    fn word(&self, value: Value, table: &Table, owner: &str, key: &str) -> Result<String> {
-        let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
-        match value {
-            Value::String(word) if (1..=64).contains(&word.len()) && word.bytes().all(fits) => Ok(word),
-            Value::String(word) => {
-                let text =
-                    format!("{word:?} is no name; use a to z, 0 to 9, - and _ only, at most 64 of them");
-                Err(self.fault(table, owner, key, &text))
-            }
-            _ => Err(self.fault(table, owner, key, "must be text; write a name in quotes")),
-        }
-    }
-
-    fn kinds(&self, value: Value, table: &Table, id: &str, list: &str) -> Result<Vec<String>> {
-        let fault = |text: &str| Err(self.fault(table, id, "kinds", text));
-        if list != "sink" {
-            return fault(&format!(
-                "belongs to a sink; a {list} declares its kinds itself, so remove the line"
-            ));
-        }
-        let Ok(kinds) = serde_json::from_value::<Vec<String>>(value) else {
-            return fault("must be a list of names, such as [\"activity\", \"finding\"]");
-        };
-        if kinds.is_empty() {
-            return fault(
-                "names none; remove the line to store all, or set enabled = false to store nothing",
-            );
-        }
-        for kind in &kinds {
-            if SIGNALS.contains(&kind.as_str()) {
-                return fault(&format!("{kind:?} is a signal and is never stored; name kinds of records"));
-            }
-            if !RECORDS.contains(&kind.as_str()) && !kind.contains('.') {
-                return fault(&format!("{kind:?} is no kind of record; {}", schema::suggest(kind, RECORDS)));
-            }
-        }
-        Ok(kinds)
-    }
-
     fn check_ids(&self, config: &Config) -> Result<()> {
         let mut seen = BTreeMap::new();
         for entry in config.entries() {
@@ -369,12 +289,14 @@ impl Reader<'_> {
         line(self.text.as_bytes(), at)
     }
 
-    fn fault(&self, table: &Table, owner: &str, key: &str, text: &str) -> Error {
+    /// An error about one key of a table.
+    pub fn fault(&self, table: &Table, owner: &str, key: &str, text: &str) -> Error {
         let line = table.lines.get(key).copied().unwrap_or(table.line);
         self.error(line, format!("{owner}.{key}: {text}"))
     }
 
-    fn error(&self, line: usize, text: String) -> Error {
+    /// An error at a line.
+    pub fn error(&self, line: usize, text: String) -> Error {
         Error::Config { file: self.name.clone(), line, text }
     }
 }
@@ -402,12 +324,4 @@ fn secret(key: &str) -> bool {
     SECRETS
         .iter()
         .any(|secret| words.strip_suffix(secret).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
-}
-
-fn example(list: &str) -> &'static str {
-    match list {
-        "source" => "input",
-        "detector" => "activity",
-        _ => "local",
-    }
 }
