@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 
 pub use place::find;
-pub use schema::check_options;
+pub use schema::{check_options, suggest};
 pub use units::{parse_duration, parse_size};
 
 /// What `candor run` uses when there is no config file: the same text as `config/agent.toml`.

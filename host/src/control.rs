@@ -1,1 +1,88 @@
 //! The control socket: one JSON line in, one JSON line out.
+//!
+//! It is the host's only listener: a Unix socket with mode 0600 whose peer must be the same user (or root), or a
+//! named pipe that only this user may open.
+
+#[cfg(windows)]
+mod pipe;
+#[cfg(unix)]
+mod socket;
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+#[cfg(windows)]
+use pipe as transport;
+#[cfg(unix)]
+use socket as transport;
+
+pub use transport::{Listener, wake};
+
+/// The longest request, in bytes.
+const REQUEST_MAX: u64 = 64 << 10;
+
+/// What may be asked of a running agent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// How is it doing?
+    Status,
+    /// Stop observing, for that many seconds or until `Resume`.
+    Pause {
+        /// How long; `None`: until told otherwise.
+        for_s: Option<u64>,
+    },
+    /// Observe again.
+    Resume,
+}
+
+/// What it answers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// Done; what was asked for.
+    Ok(Value),
+    /// Not done; why, and what to do.
+    Error(String),
+}
+
+/// Asks the agent that runs on a state folder.
+pub fn ask(state: &Path, request: &Request) -> Result<Value> {
+    let mut stream = transport::connect(state)?;
+    let failed = |source| Error::Control { state: state.to_owned(), source };
+    let mut line = serde_json::to_string(request).unwrap_or_default();
+    line.push('\n');
+    stream.write_all(line.as_bytes()).map_err(failed)?;
+    let mut text = String::new();
+    BufReader::new(stream).read_line(&mut text).map_err(failed)?;
+    match serde_json::from_str(&text) {
+        Ok(Answer::Ok(value)) => Ok(value),
+        Ok(Answer::Error(text)) => Err(Error::Refused { text }),
+        Err(_) => Err(failed(std::io::Error::other("the answer is not one of this version's"))),
+    }
+}
+
+/// Serves one peer until it hangs up.
+fn serve(stream: impl Read + Write, answer: &dyn Fn(Request) -> Answer) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        if reader.by_ref().take(REQUEST_MAX).read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let answer = match serde_json::from_str(&line) {
+            Ok(request) => answer(request),
+            Err(error) => Answer::Error(format!("not a request of this version: {error}")),
+        };
+        let mut text = serde_json::to_string(&answer)?;
+        text.push('\n');
+        reader.get_mut().write_all(text.as_bytes())?;
+    }
+}

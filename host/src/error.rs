@@ -75,6 +75,56 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Another agent has the state folder.
+    #[error("an agent runs already on {} ({holder}); stop it first or give this one a --state of its own", state.display())]
+    Running {
+        /// The folder.
+        state: PathBuf,
+        /// Who has it.
+        holder: String,
+    },
+    /// Nobody listens on the control socket.
+    #[error("no agent runs on {}; start one with `candor run`, or name its --state", state.display())]
+    NotRunning {
+        /// The folder.
+        state: PathBuf,
+    },
+    /// The control socket failed.
+    #[error("control socket of {}: {source}; see the agent's log, or start it again", state.display())]
+    Control {
+        /// The folder.
+        state: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The agent refused what was asked.
+    #[error("the agent refused: {text}")]
+    Refused {
+        /// Why.
+        text: String,
+    },
+    /// The agent doesn't know its own file.
+    #[error("the agent's own file can't be told: {source}; start it by its full path")]
+    Executable {
+        /// Why.
+        source: io::Error,
+    },
+    /// No handler for the signals that stop the agent.
+    #[error("signals can't be handled: {text}; start the agent again")]
+    Signals {
+        /// Why.
+        text: String,
+    },
+    /// No thread to be had.
+    #[error(
+        "{name}: no thread for it: {source}; raise the limit of processes (ulimit -u) or free some memory"
+    )]
+    Thread {
+        /// Whose.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A file of the agent's own state holds something else than it should.
     #[error("{}: {text}", path.display())]
     Damaged {

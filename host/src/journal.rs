@@ -196,7 +196,7 @@ impl Journal {
     }
 
     /// Syncs, seals as far as the time allows, marks a clean end and stops the thread.
-    pub fn close(self, deadline: Duration) -> Result<()> {
+    pub fn close(&self, deadline: Duration) -> Result<()> {
         let deadline = Instant::now() + deadline;
         let (reply, answer) = mpsc::sync_channel(1);
         self.send(Message::Close(deadline, reply))?;

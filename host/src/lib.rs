@@ -2,6 +2,8 @@
 
 pub mod agent;
 pub mod batch;
+pub mod call;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -1,3 +1,221 @@
 //! The command line of the agent.
 
-fn main() {}
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use host::{
+    agent, check,
+    clock::Clock,
+    config::{self, Config},
+    control::{self, Request},
+    log, scan,
+    show::{self, Style},
+    status::{self, Status},
+};
+use tracing::level_filters::LevelFilter;
+
+/// Candor: an activity agent that is open with the person it runs for.
+///
+/// It counts and never reads: which class of key was pressed, not which key. `candor run` says what is collected.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    /// How much to log to standard error: error, warn, info, debug or trace.
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    log: LevelFilter,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the agent until it is stopped (Ctrl-C or SIGTERM).
+    Run(Place),
+    /// Checks a config with its plugins, and says what is wrong in which line.
+    Check {
+        /// The config file; default: the one `candor run` would use.
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Lists the plugins found, or checks one.
+    Plugins {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Works on one plugin.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Shows how the running agent is doing.
+    Status {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Shows what was recorded and is still on this machine.
+    Show {
+        /// How far back, for example 30m, 1h or 2d.
+        #[arg(long, default_value = "1h", value_parser = config::parse_duration, value_name = "TIME")]
+        last: Duration,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Stops observing; what was recorded stays, and the pause is recorded as a gap.
+    Pause {
+        /// How long, for example 15m; default: until `candor resume`.
+        #[arg(long = "for", value_parser = config::parse_duration, value_name = "TIME")]
+        time: Option<Duration>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Observes again after a pause.
+    Resume(Place),
+    /// Looks at a library; the agent starts it as a child process.
+    #[command(hide = true)]
+    PluginProbe {
+        /// The library.
+        file: PathBuf,
+    },
+    /// Tries a library; `candor plugin check` starts it as a child process.
+    #[command(hide = true)]
+    PluginConform {
+        /// The library.
+        file: PathBuf,
+        /// Its config.
+        config: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum PluginCommand {
+    /// Tries what every plugin has to stand, in a child process.
+    Check {
+        /// The library.
+        file: PathBuf,
+        /// Its config as JSON, for example '{"limit": 3}'; of several roles by role: '{"detector": {"limit": 3}}'.
+        #[arg(long, value_name = "JSON")]
+        config: Option<serde_json::Value>,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Which agent.
+#[derive(clap::Args)]
+struct Place {
+    /// The config file; default: ./config/agent.toml of a source tree, the user's, the system's, or the built-in one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The state folder; default: the config's, or the platform's.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+struct Output {
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Output {
+    fn style(&self) -> Style {
+        if self.json { Style::Json } else { Style::Text }
+    }
+}
+
+impl Place {
+    fn config(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(state) = &self.state {
+            config.agent.state =
+                Some(std::path::absolute(state).with_context(|| state.display().to_string())?);
+        }
+        Ok(config)
+    }
+
+    fn state(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.config()?.state()?)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::start(cli.log);
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "candor: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout();
+    match print(command, &mut out) {
+        // Somebody who pipes into `head` has what was wanted.
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        result => result,
+    }
+}
+
+fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let done = |good: bool| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    match command {
+        Command::Run(place) => agent::run(&place.config()?)?,
+        Command::Check { config, output } => {
+            let config = Config::load(config.as_deref())?;
+            let found = agent::found(&config, None)?;
+            return Ok(done(check::print(&config, &found, output.style(), out)?));
+        }
+        Command::Plugins { place, output } => {
+            let config = place.config()?;
+            scan::print_plugins(&agent::found(&config, None)?, output.style(), out)?;
+        }
+        Command::Plugin(PluginCommand::Check { file, config, output }) => {
+            let program = std::env::current_exe()?;
+            return Ok(done(scan::plugin_check(&program, &file, config.as_ref(), output.style(), out)?));
+        }
+        Command::Status { place, output } => {
+            let answer = control::ask(&place.state()?, &Request::Status)?;
+            match output.json {
+                true => writeln!(out, "{answer:#}")?,
+                false => status::print(&serde_json::from_value::<Status>(answer)?, out)?,
+            }
+        }
+        Command::Show { last, place, output } => {
+            let last = i64::try_from(last.as_nanos()).unwrap_or(i64::MAX);
+            let since = Clock::system().unix_ns().saturating_sub(last);
+            show::print(&place.state()?, Some(since), output.style(), out)?;
+        }
+        Command::Pause { time, place } => {
+            let for_s = time.map(|time| time.as_secs().max(1));
+            say(out, &control::ask(&place.state()?, &Request::Pause { for_s })?)?;
+        }
+        Command::Resume(place) => say(out, &control::ask(&place.state()?, &Request::Resume)?)?,
+        Command::PluginProbe { file } => return Ok(scan::probe_main(&file)),
+        Command::PluginConform { file, config } => return Ok(scan::conform_main(&file, &config)),
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(out: &mut impl Write, answer: &serde_json::Value) -> io::Result<()> {
+    writeln!(out, "{}", answer.as_str().unwrap_or_default())
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,1 +1,100 @@
-//! What the person is told: what is collected, where it goes, how to look and pause.
+//! What the person is told: what is collected, what never is, where it goes, how to look and pause.
+//!
+//! Made from the effective config and what the plugins say of themselves, so that it can't fall behind them.
+
+use std::{fmt::Write as _, path::Path};
+
+use plugin_api::call::schema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{call::Instance, route::Role};
+
+/// The notice, as it is stored.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Notice {
+    /// Why it is given: `start`, `pause`, `resume`.
+    pub cause: String,
+    /// What is collected, by instance.
+    pub collects: Vec<Line>,
+    /// What never is, by instance.
+    pub never: Vec<Line>,
+    /// Where it goes, by sink.
+    pub goes_to: Vec<Line>,
+}
+
+/// What one instance does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Line {
+    /// The instance.
+    pub instance: String,
+    /// In words.
+    pub what: String,
+}
+
+/// Collects what the instances say of themselves.
+pub fn notice(instances: &[Instance]) -> Notice {
+    let mut notice = Notice { cause: "start".to_owned(), collects: vec![], never: vec![], goes_to: vec![] };
+    for instance in instances {
+        let schema = &schema(instance.plugin)[instance.port.role.name()];
+        let line = |what: &str| Line { instance: instance.port.id.clone(), what: what.to_owned() };
+        let said = |key: &str| schema[key].as_str().filter(|text| !text.is_empty());
+        let unsaid = "does not say what; ask whoever installed it, or remove it from the config";
+        if instance.port.role == Role::Sink {
+            let what = said("x-collects").or(said("description")).unwrap_or("does not say where");
+            notice.goes_to.push(line(&format!("{what}{}", options(&instance.config))));
+        } else {
+            let what = said("x-collects").or(said("description")).unwrap_or(unsaid);
+            notice.collects.push(line(what));
+            notice.never.extend(said("x-never").map(line));
+        }
+    }
+    notice
+}
+
+/// A sink's own options, which name its folder or bucket; a config holds no secrets.
+fn options(config: &Value) -> String {
+    let options = config.as_object().into_iter().flatten();
+    let texts: Vec<String> = options
+        .filter(|(_, value)| value.is_string())
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
+    if texts.is_empty() { String::new() } else { format!(" ({})", texts.join(", ")) }
+}
+
+/// The notice for a terminal.
+pub fn text(notice: &Notice, state: &Path, commands: &[String]) -> String {
+    let mut out = format!("Candor {} runs on this computer, in the open.\n", env!("CARGO_PKG_VERSION"));
+    let mut part = |title: &str, lines: &[Line], none: &str| {
+        // Writing to a string doesn't fail.
+        let _ = writeln!(out, "\n{title}");
+        if lines.is_empty() {
+            let _ = writeln!(out, "  {none}");
+        }
+        let width = lines.iter().map(|line| line.instance.chars().count()).max().unwrap_or(0);
+        for line in lines {
+            let _ = writeln!(out, "  {:width$}  {}", line.instance, line.what);
+        }
+    };
+    part("It collects", &notice.collects, "nothing: no source or detector runs");
+    part("It never collects", &notice.never, "(no plugin says so)");
+    part("It goes to", &notice.goes_to, "no store: no sink runs");
+    let _ = writeln!(out, "  until then it is in {}, for this user only", state.display());
+    let _ = writeln!(out, "\nLook at it and pause it at any time");
+    for command in commands {
+        let _ = writeln!(out, "  {command}");
+    }
+    out
+}
+
+/// The commands to try next, with full paths.
+pub fn commands(exe: &Path, state: &Path, default_state: Option<&Path>) -> Vec<String> {
+    let quote = |path: &Path| {
+        let text = path.display().to_string();
+        let plain = |c: char| c.is_alphanumeric() || "/\\._-:+".contains(c);
+        if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    };
+    let flag =
+        if default_state == Some(state) { String::new() } else { format!(" --state {}", quote(state)) };
+    ["status", "show --last 1h", "pause"].map(|command| format!("{} {command}{flag}", quote(exe))).to_vec()
+}

@@ -19,7 +19,7 @@ use tracing::debug;
 
 use crate::{config::Plugins, elf, error::Error, load, trust};
 use cache::Cache;
-pub use check::{Style, conform_main, plugin_check, print_plugins};
+pub use check::{conform_main, plugin_check, print_plugins};
 pub use child::probe_main;
 
 /// How long a library may take to be loaded.

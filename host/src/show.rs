@@ -23,10 +23,10 @@ use crate::{
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Columns for a person.
-    Table,
-    /// One JSON object a line.
+pub enum Style {
+    /// For people.
+    Text,
+    /// For programs.
     Json,
 }
 
@@ -145,12 +145,12 @@ fn is_since(value: &Value, since: Option<&str>) -> bool {
 }
 
 /// Prints the records of a state folder that happened at `since` or later.
-pub fn print(state: &Path, since: Option<i64>, format: Format, out: &mut dyn Write) -> Result<()> {
+pub fn print(state: &Path, since: Option<i64>, style: Style, out: &mut dyn Write) -> Result<()> {
     let mut shown = 0_u64;
     for value in records(state, since)? {
-        let text = match format {
-            Format::Json => value.to_string(),
-            Format::Table => row(&value),
+        let text = match style {
+            Style::Json => value.to_string(),
+            Style::Text => row(&value),
         };
         shown += 1;
         if let Err(error) = writeln!(out, "{text}") {
@@ -162,7 +162,7 @@ pub fn print(state: &Path, since: Option<i64>, format: Format, out: &mut dyn Wri
             };
         }
     }
-    if shown == 0 && format == Format::Table {
+    if shown == 0 && style == Style::Text {
         writeln!(out, "no records here yet").doing("print", state)?;
     }
     Ok(())

@@ -13,19 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Found, Outcome, child};
-use crate::load;
+use crate::{load, show::Style};
 
 /// How long a library may take for all checks.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// How a command prints.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Style {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
 
 /// Prints every library in the plugin folders: a table and, below it, what is wrong with which.
 pub fn print_plugins(found: &[Found], style: Style, out: &mut dyn Write) -> io::Result<()> {

@@ -1,0 +1,293 @@
+//! Calls plugins: a thread for each source and each detector, restarts after failures, one store for each sink.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use plugin_api::{
+    Fault, Kind,
+    call::{self, Failure},
+    event::GAP,
+    read,
+    v1::{Plugin, Status},
+};
+use serde_json::{Value, json};
+use tracing::warn;
+
+use crate::{
+    batch::{Batch, Popped, Queue},
+    route::{Port, Role, Router},
+    spool::Object,
+    stop::Stop,
+    upload::Store,
+};
+
+/// The first wait before a restart; doubled by each further failure.
+const WAIT_FIRST: Duration = Duration::from_secs(1);
+/// The longest wait before a restart.
+const WAIT_MOST: Duration = Duration::from_secs(60);
+/// An instance that ran so long has made up for earlier failures.
+const HEALED: Duration = Duration::from_secs(5 * 60);
+/// Panics in a row after which an instance is left alone.
+const PANICS_MOST: u32 = 5;
+
+/// One instance the config asks for, its library loaded.
+#[derive(Clone)]
+pub struct Instance {
+    /// Its way to the router.
+    pub port: Arc<Port>,
+    /// Its plugin.
+    pub plugin: &'static Plugin,
+    /// The library.
+    pub library: PathBuf,
+    /// Its config.
+    pub config: Value,
+}
+
+impl Instance {
+    /// Its plugin's name.
+    pub fn name(&self) -> String {
+        read::lossy(self.plugin.name)
+    }
+
+    /// The name of the thread that calls it.
+    pub fn thread(&self) -> String {
+        match self.port.role {
+            Role::Sink => format!("sink {}", self.port.id),
+            Role::Source | Role::Detector => self.port.id.clone(),
+        }
+    }
+
+    fn router(&self) -> &Router {
+        &self.port.router
+    }
+
+    fn health(&self, state: &str, cause: &str, fix: &str) {
+        self.router().health(&self.port.id, state, cause, fix);
+    }
+}
+
+/// How often an instance failed, and how long to wait before the next try.
+#[derive(Default)]
+struct Patience {
+    failures: u32,
+    panics: u32,
+}
+
+/// What to do after a failure.
+#[derive(PartialEq, Eq, Debug)]
+enum Next {
+    Wait(Duration),
+    GiveUp,
+}
+
+impl Patience {
+    /// Counts a failure of an instance that had run for `ran`, says it, and decides.
+    fn after(&mut self, instance: &Instance, failure: &Failure, ran: Duration) -> Next {
+        if ran >= HEALED {
+            *self = Self::default();
+        }
+        let id = &instance.port.id;
+        self.failures += 1;
+        self.panics = if failure.panicked() { self.panics + 1 } else { 0 };
+        if self.panics >= PANICS_MOST {
+            let cause = format!("{PANICS_MOST} panics in a row, the last: {}", failure.text);
+            warn!(plugin = id, cause, "disabled");
+            instance.health(
+                "disabled",
+                &cause,
+                "update the plugin or remove it from the config, then start the agent again",
+            );
+            return Next::GiveUp;
+        }
+        if failure.status == Status::FATAL {
+            warn!(plugin = id, cause = failure.text, "failed");
+            instance.health("failed", &failure.text, fix(failure.fault));
+            return Next::GiveUp;
+        }
+        let doubled = WAIT_FIRST.saturating_mul(1 << (self.failures - 1).min(10)).min(WAIT_MOST);
+        let wait = failure.retry_after.unwrap_or(doubled);
+        warn!(plugin = id, cause = failure.text, wait_s = wait.as_secs_f64(), "restarting");
+        let fix = format!("none needed now: it is tried again every {} s or less", WAIT_MOST.as_secs());
+        instance.health("degraded", &failure.text, &fix);
+        Next::Wait(wait)
+    }
+}
+
+fn fix(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Config => "correct the config (`candor check` tells the line) and start the agent again",
+        Fault::Permission => "grant what it names, then start the agent again",
+        _ => "see the log; update the plugin or remove it from the config",
+    }
+}
+
+/// Where the running instance of a source is, for whoever pauses or stops it.
+pub type Slot = Arc<Mutex<Option<Arc<call::Source>>>>;
+
+/// Runs a source until the stop: on this thread, created anew after each failure.
+pub fn source(instance: &Instance, slot: &Slot, stop: &Stop) {
+    let mut patience = Patience::default();
+    while !stop.stopped() {
+        let started = Instant::now();
+        let result =
+            call::Source::new(instance.plugin, instance.port.clone(), &instance.config).and_then(|source| {
+                let source = Arc::new(source);
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(source.clone());
+                instance.health("ok", "running", "");
+                if instance.router().paused() {
+                    source.pause()?;
+                }
+                // Looked at after the slot is filled, or a stop in between would find nothing to stop.
+                if stop.stopped() { Ok(()) } else { source.run() }
+            });
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if stop.stopped() {
+            return;
+        }
+        let failure = result.err().unwrap_or_else(|| Failure {
+            status: Status::RETRY,
+            fault: Fault::Other,
+            text: "ended though nobody stopped it".to_owned(),
+            retry_after: None,
+        });
+        match patience.after(instance, &failure, started.elapsed()) {
+            Next::Wait(wait) => drop(stop.wait_for(wait)),
+            Next::GiveUp => return,
+        }
+    }
+}
+
+/// Pauses what runs in a slot; why that failed, if it did.
+pub fn pause(slot: &Slot) -> Option<String> {
+    running(slot)?.pause().err().map(|failure| failure.text)
+}
+
+/// Resumes what runs in a slot; why that failed, if it did.
+pub fn resume(slot: &Slot) -> Option<String> {
+    running(slot)?.resume().err().map(|failure| failure.text)
+}
+
+/// Stops what runs in a slot; why that failed, if it did.
+pub fn stop(slot: &Slot) -> Option<String> {
+    running(slot)?.stop().err().map(|failure| failure.text)
+}
+
+fn running(slot: &Slot) -> Option<Arc<call::Source>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// The signals a detector reads.
+pub fn reads(plugin: &'static Plugin) -> Vec<Kind> {
+    let names = plugin.detector.map(|table| read::slice(table.reads)).unwrap_or_default();
+    names.iter().filter_map(|name| Kind::signal(read::text(*name)?)).collect()
+}
+
+/// Runs a detector until its queue closes: on this thread, created anew after each panic.
+pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
+    let mut patience = Patience::default();
+    loop {
+        let started = Instant::now();
+        let begun = instance.router().clock.mono_ns();
+        let failure = match detect(instance, queue) {
+            Ok(()) => return,
+            Err(failure) => failure,
+        };
+        if failure.panicked() {
+            let now = instance.router().clock.mono_ns();
+            let why = "detector panicked: what it counted since its last record is lost";
+            let gap = json!({"reason": why, "from_mono_ns": begun, "to_mono_ns": now});
+            instance.router().host_record(GAP, &instance.port.id, &gap);
+        }
+        match patience.after(instance, &failure, started.elapsed()) {
+            Next::Wait(wait) => {
+                if stop.wait_for(wait) {
+                    return;
+                }
+            }
+            Next::GiveUp => {
+                instance.router().disconnect(&instance.port.id);
+                return;
+            }
+        }
+    }
+}
+
+/// Runs one instance of a detector to its end.
+fn detect(instance: &Instance, queue: &Queue) -> Result<(), Failure> {
+    let clock = &instance.router().clock;
+    let mut detector = call::Detector::new(instance.plugin, instance.port.clone(), &instance.config)?;
+    instance.health("ok", "running", "");
+    let mut next = detector.tick(clock.mono_ns(), clock.unix_ns())?;
+    let mut batch = Batch::default();
+    let mut errors = 0;
+    loop {
+        let deadline =
+            next.map(|at| Instant::now() + Duration::from_nanos(at.saturating_sub(clock.mono_ns())));
+        match queue.pop(&mut batch, deadline) {
+            Popped::Closed => break,
+            Popped::Deadline => {}
+            Popped::Signals => match batch.with(|events| detector.on_batch(events)) {
+                // An error that isn't a panic leaves the instance whole: it goes on without that batch.
+                Err(failure) if !failure.panicked() => {
+                    if errors == 0 {
+                        warn!(plugin = instance.port.id, cause = failure.text, "batch failed");
+                        instance.health("degraded", &failure.text, fix(failure.fault));
+                    }
+                    errors += 1;
+                }
+                result => result?,
+            },
+        }
+        next = detector.tick(clock.mono_ns(), clock.unix_ns())?;
+    }
+    detector.finish()
+}
+
+/// One sink: an instance that is created when first needed and after each panic.
+pub struct Sink {
+    instance: Instance,
+    running: Mutex<Option<Arc<call::Sink>>>,
+}
+
+impl Sink {
+    /// Creates nothing yet.
+    pub fn new(instance: Instance) -> Self {
+        Self { instance, running: Mutex::new(None) }
+    }
+
+    fn sink(&self) -> Result<Arc<call::Sink>, Failure> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sink) = &*running {
+            return Ok(sink.clone());
+        }
+        let sink = call::Sink::new(self.instance.plugin, self.instance.port.clone(), &self.instance.config)?;
+        Ok(running.insert(Arc::new(sink)).clone())
+    }
+}
+
+impl Store for Sink {
+    /// Stores one object; says how the sink is doing.
+    fn put(&self, object: &Object) -> Result<(), Failure> {
+        let result = self.sink().and_then(|sink| Store::put(&*sink, object));
+        match &result {
+            Ok(()) => self.instance.health("ok", "running", ""),
+            Err(failure) => {
+                let fix = "none needed now: what waits is kept and tried again";
+                self.instance.health("degraded", &failure.text, fix);
+                if failure.panicked() {
+                    *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                }
+            }
+        }
+        result
+    }
+
+    fn stop(&self) {
+        if let Some(sink) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
+            Store::stop(&**sink);
+        }
+    }
+}
