@@ -13,6 +13,7 @@ pub mod error;
 pub mod identity;
 pub mod instance;
 pub mod journal;
+#[allow(unsafe_code)]
 pub mod load;
 pub mod log;
 pub mod meter;

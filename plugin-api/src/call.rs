@@ -4,13 +4,23 @@
 
 use std::{cell::RefCell, ffi::c_void, fmt, ptr, sync::Arc, time::Duration};
 
-use abi_stable::std_types::{RSlice, RStr};
+use abi_stable::std_types::RStr;
 use serde_json::Value;
 
 use crate::{
     Fault, read,
-    v1::{self, Event, FolderVtable, Kind, Plugin, Report, Status, StoreVtable},
+    v1::{self, Event, Kind, Plugin, Status},
 };
+
+mod detector;
+mod host;
+mod sink;
+mod source;
+
+pub use detector::Detector;
+use host::Served;
+pub use sink::{Object, ReadAt, Sink};
+pub use source::Source;
 
 /// What a host does for one instance.
 pub trait Serve: Send + Sync {
@@ -89,85 +99,6 @@ fn call(f: impl FnOnce() -> Status) -> Result<Status, Failure> {
     }
 }
 
-// ---- the host that an instance sees ----------------------------------------------------------------------------
-
-struct Served {
-    raw: v1::Host,
-    serve: Arc<dyn Serve>,
-}
-
-impl Served {
-    fn new(serve: Arc<dyn Serve>) -> Box<Self> {
-        let raw = v1::Host {
-            abi: v1::ABI,
-            size: size_of::<v1::Host>() as u32,
-            ctx: ptr::null(),
-            level: serve.level(),
-            log: host_log,
-            kind: host_kind,
-            emit: host_emit,
-            emit_blob: host_emit_blob,
-            fail: host_fail,
-            extension: host_extension,
-        };
-        let mut served = Box::new(Self { raw, serve });
-        served.raw.ctx = ptr::from_ref(&*served).cast();
-        served
-    }
-}
-
-/// # Safety
-/// `ctx` is the context of a [`Served`] that lives.
-unsafe fn serve<'a>(ctx: *const c_void) -> &'a dyn Serve {
-    // SAFETY: by this function's contract.
-    unsafe { &*(*ctx.cast::<Served>()).serve }
-}
-
-unsafe extern "C" fn host_log(ctx: *const c_void, level: u32, module: RStr<'_>, text: RStr<'_>) {
-    // SAFETY: a plugin passes the context it was given, until its `destroy` returns.
-    unsafe { serve(ctx) }.log(level, &read::lossy(module), &read::lossy(text));
-}
-
-unsafe extern "C" fn host_kind(ctx: *const c_void, name: RStr<'_>) -> Kind {
-    // SAFETY: as in `host_log`.
-    read::text(name).map_or(Kind(0), |name| unsafe { serve(ctx) }.kind(name))
-}
-
-unsafe extern "C" fn host_emit(ctx: *const c_void, events: RSlice<'_, Event<'_>>) -> Status {
-    // SAFETY: as in `host_log`.
-    unsafe { serve(ctx) }.emit(read::slice(events))
-}
-
-unsafe extern "C" fn host_emit_blob(
-    ctx: *const c_void,
-    event: &Event<'_>,
-    media_type: RStr<'_>,
-    bytes: RSlice<'_, u8>,
-) -> Status {
-    // SAFETY: as in `host_log`.
-    unsafe { serve(ctx) }.emit_blob(event, read::text(media_type).unwrap_or_default(), read::slice(bytes))
-}
-
-unsafe extern "C" fn host_fail(_: *const c_void, class: u32, text: RStr<'_>, wait_ms: u64) {
-    REASON.with(|reason| *reason.borrow_mut() = Some((class, read::lossy(text), wait_ms)));
-}
-
-unsafe extern "C" fn host_extension(ctx: *const c_void, id: RStr<'_>) -> *const c_void {
-    static FOLDER: FolderVtable = FolderVtable { state: host_state_folder };
-    // SAFETY: as in `host_log`.
-    match (read::text(id), unsafe { serve(ctx) }.state_folder()) {
-        (Some("folder/1"), Some(_)) => ptr::from_ref(&FOLDER).cast(),
-        _ => ptr::null(),
-    }
-}
-
-unsafe extern "C" fn host_state_folder(ctx: *const c_void) -> RStr<'static> {
-    // SAFETY: as in `host_log`; what is answered lives as long as the host, which the contract says.
-    unsafe { serve(ctx) }.state_folder().unwrap_or_default().into()
-}
-
-// ---- instances ------------------------------------------------------------------------------------------------
-
 struct Instance {
     this: *mut c_void,
     destroy: Option<unsafe extern "C" fn(*mut c_void)>,
@@ -233,231 +164,6 @@ fn missing(function: &str) -> Failure {
 
 fn no_role(role: &str) -> Failure {
     Failure::new(Status::FATAL, Fault::Config, format!("is not a {role}"))
-}
-
-/// A running detector; one thread owns it.
-pub struct Detector {
-    instance: Instance,
-    table: &'static v1::DetectorVtable,
-}
-
-impl Detector {
-    /// Creates an instance.
-    pub fn new(plugin: &'static Plugin, serve: Arc<dyn Serve>, config: &Value) -> Result<Self, Failure> {
-        let table = plugin.detector.ok_or_else(|| no_role("detector"))?;
-        Ok(Self { instance: Instance::new(table.create, table.destroy, serve, config)?, table })
-    }
-
-    /// Applies a changed config.
-    pub fn configure(&mut self, config: &Value) -> Result<crate::Change, Failure> {
-        self.instance.configure(self.table.configure, config)
-    }
-
-    /// Hands over signals.
-    pub fn on_batch(&mut self, batch: &[Event<'_>]) -> Result<(), Failure> {
-        let on_batch = self.table.on_batch.ok_or_else(|| missing("on_batch"))?;
-        // SAFETY: `this` came from `create`; `&mut self` keeps other calls away.
-        call(|| unsafe { on_batch(self.instance.this, RSlice::from_slice(batch)) }).map(drop)
-    }
-
-    /// Tells the time; answers when to be called next.
-    pub fn tick(&mut self, mono_ns: u64, unix_ns: i64) -> Result<Option<u64>, Failure> {
-        let Some(tick) = self.table.tick else { return Ok(None) };
-        let mut next = 0;
-        // SAFETY: as in `on_batch`.
-        call(|| unsafe { tick(self.instance.this, mono_ns, unix_ns, &mut next) })?;
-        Ok((next != 0).then_some(next))
-    }
-
-    /// The last chance to emit.
-    pub fn finish(&mut self) -> Result<(), Failure> {
-        self.instance.optional(self.table.finish)
-    }
-}
-
-/// A running source; any thread may call it.
-pub struct Source {
-    instance: Instance,
-    table: &'static v1::SourceVtable,
-}
-
-impl Source {
-    /// Creates an instance.
-    pub fn new(plugin: &'static Plugin, serve: Arc<dyn Serve>, config: &Value) -> Result<Self, Failure> {
-        let table = plugin.source.ok_or_else(|| no_role("source"))?;
-        Ok(Self { instance: Instance::new(table.create, table.destroy, serve, config)?, table })
-    }
-
-    /// Applies a changed config.
-    pub fn configure(&self, config: &Value) -> Result<crate::Change, Failure> {
-        self.instance.configure(self.table.configure, config)
-    }
-
-    /// Runs it on this thread until [`stop`](Source::stop).
-    pub fn run(&self) -> Result<(), Failure> {
-        self.table.run.ok_or_else(|| missing("run"))?;
-        self.instance.optional(self.table.run)
-    }
-
-    /// Stops observing, not `run`.
-    pub fn pause(&self) -> Result<(), Failure> {
-        self.instance.optional(self.table.pause)
-    }
-
-    /// Observes again.
-    pub fn resume(&self) -> Result<(), Failure> {
-        self.instance.optional(self.table.resume)
-    }
-
-    /// Makes `run` return soon.
-    pub fn stop(&self) -> Result<(), Failure> {
-        self.instance.optional(self.table.stop)
-    }
-}
-
-/// Bytes a sink may read from several threads.
-pub trait ReadAt: Sync {
-    /// Reads at an offset; the number of bytes read, 0 at the end.
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize>;
-}
-
-impl ReadAt for [u8] {
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or_default();
-        let n = rest.len().min(buffer.len());
-        buffer[..n].copy_from_slice(&rest[..n]);
-        Ok(n)
-    }
-}
-
-/// What to store.
-pub struct Object<'a> {
-    /// The name in the store.
-    pub key: &'a str,
-    /// Length in bytes.
-    pub len: u64,
-    /// SHA-256 of the bytes.
-    pub sha256: [u8; 32],
-    /// For example `application/zstd`.
-    pub media_type: &'a str,
-    /// A JSON object of strings.
-    pub metadata: &'a str,
-    /// The bytes.
-    pub bytes: &'a dyn ReadAt,
-}
-
-unsafe extern "C" fn object_read_at(ctx: *const c_void, offset: u64, buffer: *mut u8, n: usize) -> i64 {
-    if n == 0 {
-        return 0;
-    }
-    // SAFETY: `ctx` is the reader that `Sink::put` borrows; the caller's buffer has `n` bytes that may be written,
-    // and are zeroed first because a reader may look at them.
-    let (bytes, buffer) = unsafe {
-        ptr::write_bytes(buffer, 0, n);
-        (*ctx.cast::<&dyn ReadAt>(), std::slice::from_raw_parts_mut(buffer, n))
-    };
-    bytes.read_at(offset, buffer).ok().and_then(|read| i64::try_from(read).ok()).unwrap_or(-1)
-}
-
-/// A running sink; any thread may call it.
-pub struct Sink {
-    instance: Instance,
-    table: &'static v1::SinkVtable,
-    store: Option<&'static StoreVtable>,
-}
-
-impl Sink {
-    /// Creates an instance.
-    pub fn new(plugin: &'static Plugin, serve: Arc<dyn Serve>, config: &Value) -> Result<Self, Failure> {
-        let table = plugin.sink.ok_or_else(|| no_role("sink"))?;
-        // SAFETY: a plugin answers `store/1` with null or a `StoreVtable` that is never freed.
-        let store =
-            plugin.extension.and_then(|get| unsafe { get("store/1".into()).cast::<StoreVtable>().as_ref() });
-        Ok(Self { instance: Instance::new(table.create, table.destroy, serve, config)?, table, store })
-    }
-
-    /// Applies a changed config.
-    pub fn configure(&self, config: &Value) -> Result<crate::Change, Failure> {
-        self.instance.configure(self.table.configure, config)
-    }
-
-    /// Tests the way to the store, a JSON object a step.
-    pub fn probe(&self, mut each: impl FnMut(Value)) -> Result<(), Failure> {
-        let Some(probe) = self.table.probe else { return Ok(()) };
-        let mut steps = Vec::new();
-        reporting(&mut |bytes| steps.extend(serde_json::from_slice::<Value>(bytes)), |report| {
-            // SAFETY: `this` came from `create` and `destroy` has not run; the report lives through the call.
-            call(|| unsafe { probe(self.instance.this, report) }).map(drop)
-        })?;
-        steps.into_iter().for_each(&mut each);
-        Ok(())
-    }
-
-    /// Stores one object.
-    pub fn put(&self, object: &Object<'_>) -> Result<(), Failure> {
-        let put = self.table.put.ok_or_else(|| missing("put"))?;
-        let raw = v1::Object {
-            key: object.key.into(),
-            len: object.len,
-            sha256: object.sha256,
-            media_type: object.media_type.into(),
-            metadata: object.metadata.into(),
-            ctx: ptr::from_ref(&object.bytes).cast(),
-            read_at: object_read_at,
-        };
-        // SAFETY: as in `probe`; the object lives through the call.
-        call(|| unsafe { put(self.instance.this, &raw) }).map(drop)
-    }
-
-    /// Makes running calls return soon.
-    pub fn stop(&self) -> Result<(), Failure> {
-        self.instance.optional(self.table.stop)
-    }
-
-    /// Lists keys with their lengths, if the sink can.
-    pub fn list(&self, prefix: &str, mut each: impl FnMut(&str, u64) + Send) -> Result<(), Failure> {
-        let store = self.store.ok_or_else(|| no_role("store that can be read back"))?;
-        let each = &mut |bytes: &[u8]| {
-            let entry: Value = serde_json::from_slice(bytes).unwrap_or_default();
-            if let (Some(key), Some(len)) = (entry["key"].as_str(), entry["len"].as_u64()) {
-                each(key, len);
-            }
-        };
-        reporting(each, |report| {
-            // SAFETY: as in `probe`.
-            call(|| unsafe { (store.list)(self.instance.this, prefix.into(), report) }).map(drop)
-        })
-    }
-
-    /// Reads one object in pieces, if the sink can.
-    pub fn get(&self, key: &str, each: &mut (dyn FnMut(&[u8]) + Send)) -> Result<(), Failure> {
-        let store = self.store.ok_or_else(|| no_role("store that can be read back"))?;
-        reporting(each, |report| {
-            // SAFETY: as in `probe`.
-            call(|| unsafe { (store.get)(self.instance.this, key.into(), report) }).map(drop)
-        })
-    }
-
-    /// Removes one object, if the sink can.
-    pub fn remove(&self, key: &str) -> Result<(), Failure> {
-        let store = self.store.ok_or_else(|| no_role("store that can be read back"))?;
-        // SAFETY: as in `probe`.
-        call(|| unsafe { (store.remove)(self.instance.this, key.into()) }).map(drop)
-    }
-}
-
-/// Makes a call that reports pieces to `each`.
-fn reporting<R>(each: &mut (dyn FnMut(&[u8]) + Send), f: impl FnOnce(&Report) -> R) -> R {
-    unsafe extern "C" fn write(ctx: *const c_void, bytes: RSlice<'_, u8>) {
-        // SAFETY: `ctx` is the locked closure below, which lives until the call it was passed to returns.
-        let each = unsafe { &*ctx.cast::<std::sync::Mutex<&mut (dyn FnMut(&[u8]) + Send)>>() };
-        if let Ok(mut each) = each.lock() {
-            each(read::slice(bytes));
-        }
-    }
-    // Locked because a plugin may report from threads of its own.
-    let each = std::sync::Mutex::new(each);
-    f(&Report { ctx: ptr::from_ref(&each).cast(), write })
 }
 
 /// Checks what a library says of itself, before anything in it is called.

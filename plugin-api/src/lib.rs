@@ -47,20 +47,24 @@
 #[cfg(test)]
 extern crate self as plugin_api;
 
+#[allow(unsafe_code)]
 pub mod call;
 pub mod detector;
 pub mod door;
 pub mod event;
+pub mod export;
 mod guard;
 pub mod log;
 pub mod read;
 pub mod record;
 pub mod runtime;
+#[allow(unsafe_code)]
 pub mod shim;
 pub mod sink;
 pub mod source;
 pub mod testing;
 pub mod units;
+#[allow(unsafe_code)]
 pub mod v1;
 
 pub use detector::Detector;

@@ -14,7 +14,7 @@ use crate::{
     Detector, Event, KeyClass, Kind, Origin, Sink, Source,
     call::{self, Failure, Serve},
     event::{self, Button, Device, SIGNALS},
-    shim::Parts,
+    export::Parts,
     v1::{Plugin, Status},
 };
 

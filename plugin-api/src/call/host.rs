@@ -1,0 +1,89 @@
+//! The host that an instance sees.
+
+use std::{ffi::c_void, ptr, sync::Arc};
+
+use abi_stable::std_types::{RSlice, RStr};
+
+use super::{REASON, Serve};
+use crate::{
+    read,
+    v1::{self, Event, FolderVtable, Kind, Status},
+};
+
+/// A host of one instance, behind the ABI.
+pub struct Served {
+    /// What the plugin is given.
+    pub raw: v1::Host,
+    serve: Arc<dyn Serve>,
+}
+
+impl Served {
+    /// Puts `serve` behind the ABI.
+    pub fn new(serve: Arc<dyn Serve>) -> Box<Self> {
+        let raw = v1::Host {
+            abi: v1::ABI,
+            size: size_of::<v1::Host>() as u32,
+            ctx: ptr::null(),
+            level: serve.level(),
+            log: host_log,
+            kind: host_kind,
+            emit: host_emit,
+            emit_blob: host_emit_blob,
+            fail: host_fail,
+            extension: host_extension,
+        };
+        let mut served = Box::new(Self { raw, serve });
+        served.raw.ctx = ptr::from_ref(&*served).cast();
+        served
+    }
+}
+
+/// # Safety
+/// `ctx` is the context of a [`Served`] that lives.
+unsafe fn serve<'a>(ctx: *const c_void) -> &'a dyn Serve {
+    // SAFETY: by this function's contract.
+    unsafe { &*(*ctx.cast::<Served>()).serve }
+}
+
+unsafe extern "C" fn host_log(ctx: *const c_void, level: u32, module: RStr<'_>, text: RStr<'_>) {
+    // SAFETY: a plugin passes the context it was given, until its `destroy` returns.
+    unsafe { serve(ctx) }.log(level, &read::lossy(module), &read::lossy(text));
+}
+
+unsafe extern "C" fn host_kind(ctx: *const c_void, name: RStr<'_>) -> Kind {
+    // SAFETY: as in `host_log`.
+    read::text(name).map_or(Kind(0), |name| unsafe { serve(ctx) }.kind(name))
+}
+
+unsafe extern "C" fn host_emit(ctx: *const c_void, events: RSlice<'_, Event<'_>>) -> Status {
+    // SAFETY: as in `host_log`.
+    unsafe { serve(ctx) }.emit(read::slice(events))
+}
+
+unsafe extern "C" fn host_emit_blob(
+    ctx: *const c_void,
+    event: &Event<'_>,
+    media_type: RStr<'_>,
+    bytes: RSlice<'_, u8>,
+) -> Status {
+    // SAFETY: as in `host_log`.
+    unsafe { serve(ctx) }.emit_blob(event, read::text(media_type).unwrap_or_default(), read::slice(bytes))
+}
+
+unsafe extern "C" fn host_fail(_: *const c_void, class: u32, text: RStr<'_>, wait_ms: u64) {
+    REASON.with(|reason| *reason.borrow_mut() = Some((class, read::lossy(text), wait_ms)));
+}
+
+unsafe extern "C" fn host_extension(ctx: *const c_void, id: RStr<'_>) -> *const c_void {
+    static FOLDER: FolderVtable = FolderVtable { state: host_state_folder };
+    // SAFETY: as in `host_log`.
+    match (read::text(id), unsafe { serve(ctx) }.state_folder()) {
+        (Some("folder/1"), Some(_)) => ptr::from_ref(&FOLDER).cast(),
+        _ => ptr::null(),
+    }
+}
+
+unsafe extern "C" fn host_state_folder(ctx: *const c_void) -> RStr<'static> {
+    // SAFETY: as in `host_log`; what is answered lives as long as the host, which the contract says.
+    unsafe { serve(ctx) }.state_folder().unwrap_or_default().into()
+}
