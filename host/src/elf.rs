@@ -99,7 +99,13 @@ impl Elf {
             .map_or_else(|| format!("machine {machine}"), |(_, name)| (*name).to_owned());
         let (programs, size, count) =
             if wide { (word(32)?, half(54)?, half(56)?) } else { (word(28)?, half(42)?, half(44)?) };
-        let mut end = programs.checked_add(size * count)?;
+        // Sections aren't mapped, but their table ends most files; it is at 0 when it was stripped.
+        let sections = if wide {
+            word(40)?.checked_add(half(58)? * half(60)?)?
+        } else {
+            word(32)?.checked_add(half(46)? * half(48)?)?
+        };
+        let mut end = programs.checked_add(size * count)?.max(sections);
         for i in 0..count {
             let at = usize::try_from(programs + i * size).ok()?;
             let (offset, length) =

@@ -4,7 +4,6 @@
 //! by `candor_plugin_v1` instead and meets the same [`Plugin`].
 
 use abi_stable::{
-    StableAbi,
     abi_stability::abi_checking::check_layout_compatibility,
     library::{LibHeader, RootModule},
     package_version_strings,
@@ -38,6 +37,7 @@ impl RootModule for DoorRef {
 
 /// What the host's loader needs of `abi_stable`, so that it depends on this file only.
 pub use abi_stable::{
+    StableAbi,
     library::{LibraryError, lib_header_from_path},
     type_layout::TypeLayout,
 };
@@ -58,16 +58,18 @@ pub fn fits<M: RootModule>(found: &'static TypeLayout) -> Result<(), String> {
     check_layout_compatibility(found, layout).map_err(|_| first_difference(&errors.to_string()))
 }
 
-/// The first `Error:` block of a text that has dozens of them.
+/// The first `Error:` block of a text that has dozens of them, with the type it speaks of.
 fn first_difference(text: &str) -> String {
-    let block = text.split("Error:").nth(1).unwrap_or(text);
-    let block = block.split("\n\n").next().unwrap_or(block);
-    let words: Vec<&str> = block.split_whitespace().collect();
-    let mut line = words.join(" ");
-    if let Some((end, _)) = line.char_indices().nth(300) {
-        line.truncate(end);
-    }
-    line
+    let (before, block) = text.split_once("Error:").unwrap_or(("", text));
+    let of = before.rsplit_once("Layout of found type:").map_or("", |(_, layout)| layout);
+    let of = of.lines().find_map(|line| line.trim().strip_prefix("type:")).unwrap_or("its interface");
+    let lines = block.lines().map(str::trim).take_while(|line| !line.contains("error(s)"));
+    let words: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let line = format!(
+        "{of}: {}",
+        words.join(" ").replace(" Expected:", ", expected").replace(" Found:", ", found")
+    );
+    line.chars().take(200).collect()
 }
 
 /// Puts a plugin behind the Rust door: what `#[export_root_module]` would write, which names `::abi_stable`

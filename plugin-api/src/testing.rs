@@ -127,7 +127,11 @@ impl Harness<call::Detector> {
 impl Harness<call::Source> {
     /// A source with its config.
     pub fn source<S: Source>(config: Value) -> Result<Self, Failure> {
-        let plugin = Parts::default().source::<S>().plugin("candor_test", "0.0.0");
+        Self::loaded_source(Parts::default().source::<S>().plugin("candor_test", "0.0.0"), config)
+    }
+
+    /// A source of a library that is loaded already.
+    pub fn loaded_source(plugin: &'static Plugin, config: Value) -> Result<Self, Failure> {
         let bench = Arc::new(Bench::default());
         Ok(Self { instance: call::Source::new(plugin, bench.clone(), &config)?, bench })
     }
@@ -136,7 +140,11 @@ impl Harness<call::Source> {
 impl Harness<call::Sink> {
     /// A sink with its config and the state folder its relative paths start from.
     pub fn sink<S: Sink>(config: Value, state_folder: &str) -> Result<Self, Failure> {
-        let plugin = Parts::default().sink::<S>().plugin("candor_test", "0.0.0");
+        Self::loaded_sink(Parts::default().sink::<S>().plugin("candor_test", "0.0.0"), config, state_folder)
+    }
+
+    /// A sink of a library that is loaded already.
+    pub fn loaded_sink(plugin: &'static Plugin, config: Value, state_folder: &str) -> Result<Self, Failure> {
         let bench = Arc::new(Bench { state_folder: Some(state_folder.to_owned()), ..Bench::default() });
         Ok(Self { instance: call::Sink::new(plugin, bench.clone(), &config)?, bench })
     }
