@@ -1,0 +1,149 @@
+//! Whether motion repeats itself: steps of one speed, strokes of one shape, clicks on one pixel.
+
+use plugin_api::event::Pointer;
+
+use crate::ring::Ring;
+
+/// In nanoseconds: motion is looked at 60 times a second at most, so that a fast mouse's small steps are not
+/// equal only because they are small.
+const STEP: u64 = 16_000_000;
+/// In nanoseconds: a longer rest ends a stroke. Remote desktops merge motion to 0.1 s.
+pub const REST: u64 = 250_000_000;
+/// In 1/256 px: shorter steps say little.
+const SHORTEST_STEP: f64 = 4.0 * 256.0;
+/// In 1/256 px: how far a step may be from where its speed would have led.
+const TOLERANCE: f64 = 1.5 * 256.0;
+/// In 1/256 px, both axes added: shorter strokes may be a desk that shakes.
+const SHORTEST_STROKE: i64 = 3 * 256;
+/// In 1/256 px, both axes added: how far the pointer must go before a click on the same pixel says anything.
+const TRAVEL: i64 = 60 * 256;
+/// How many of each are looked at.
+pub const STEPS: u32 = 100;
+pub const STROKES: usize = 20;
+pub const SPOTS: usize = 12;
+
+/// The motion of one device.
+pub struct Motion {
+    last: Option<u64>,
+    // The step that is under way, and the last one with its length in time.
+    step: (i64, i64),
+    step_from: u64,
+    before: Option<((i64, i64), u64)>,
+    /// One bit for each of the last steps: whether it went on like the one before.
+    equal: u128,
+    steps: u32,
+    // The stroke that is under way.
+    stroke: (i64, i64),
+    strokes: Ring<(i64, i64), STROKES>,
+    // How far it went since the last click.
+    travel: i64,
+    spots: Ring<(i32, i32), SPOTS>,
+}
+
+impl Motion {
+    pub fn new() -> Self {
+        Self {
+            last: None,
+            step: (0, 0),
+            step_from: 0,
+            before: None,
+            equal: 0,
+            steps: 0,
+            stroke: (0, 0),
+            strokes: Ring::new(),
+            travel: 0,
+            spots: Ring::new(),
+        }
+    }
+
+    /// Takes one motion; true when it begins a stroke.
+    pub fn push(&mut self, mono_ns: u64, pointer: Pointer) -> bool {
+        let by = (i64::from(pointer.dx), i64::from(pointer.dy));
+        if by == (0, 0) {
+            return false;
+        }
+        self.travel = self.travel.saturating_add(by.0.abs() + by.1.abs());
+        let rested = self.last.replace(mono_ns).and_then(|last| mono_ns.checked_sub(last));
+        // Also when the clock was set back.
+        if rested.is_none_or(|rested| rested > REST) {
+            self.begin(mono_ns, by);
+            return true;
+        }
+        add(&mut self.stroke, by);
+        add(&mut self.step, by);
+        let took = mono_ns.saturating_sub(self.step_from);
+        if took >= STEP {
+            self.end_step(took);
+            self.step_from = mono_ns;
+        }
+        false
+    }
+
+    fn begin(&mut self, mono_ns: u64, by: (i64, i64)) {
+        let stroke = std::mem::replace(&mut self.stroke, by);
+        if stroke.0.abs() + stroke.1.abs() >= SHORTEST_STROKE {
+            self.strokes.push((stroke.0.div_euclid(256), stroke.1.div_euclid(256)));
+        }
+        // How long the first step took is unknown.
+        (self.step, self.step_from, self.before) = ((0, 0), mono_ns, None);
+    }
+
+    fn end_step(&mut self, took: u64) {
+        let step = std::mem::take(&mut self.step);
+        let long = (step.0 as f64).hypot(step.1 as f64) >= SHORTEST_STEP;
+        if let (true, Some((before, before_took))) = (long, self.before) {
+            let pace = took as f64 / before_took as f64;
+            let off = |now: i64, before: i64| (now as f64 - before as f64 * pace).abs() <= TOLERANCE;
+            self.equal = self.equal << 1 | u128::from(off(step.0, before.0) && off(step.1, before.1));
+            self.steps = (self.steps + 1).min(STEPS);
+        }
+        self.before = Some((step, took));
+    }
+
+    /// Takes one click.
+    pub fn click(&mut self, position: Option<(i32, i32)>) {
+        let far = std::mem::take(&mut self.travel) >= TRAVEL;
+        if let (true, Some((x, y))) = (far, position) {
+            self.spots.push((x.div_euclid(256), y.div_euclid(256)));
+        }
+    }
+
+    /// The share of the last steps that went on like the one before.
+    pub fn equal_steps(&self) -> Option<f64> {
+        let equal = (self.equal & (u128::MAX >> (128 - STEPS))).count_ones();
+        (self.steps == STEPS).then(|| f64::from(equal) / f64::from(STEPS))
+    }
+
+    /// The share of the last strokes that are one of the two most frequent.
+    pub fn equal_strokes(&self) -> Option<f64> {
+        if !self.strokes.is_full() {
+            return None;
+        }
+        let (mut first, mut second) = (0, 0);
+        for (place, stroke) in self.strokes.iter().enumerate() {
+            // Counted at its last place only.
+            if self.strokes.iter().skip(place + 1).any(|other| other == stroke) {
+                continue;
+            }
+            let count = self.strokes.iter().filter(|other| *other == stroke).count();
+            second = second.max(count.min(first));
+            first = first.max(count);
+        }
+        // Strokes that all differ make up two of them, and that is no repetition.
+        (first > 1).then(|| (first + second) as f64 / STROKES as f64)
+    }
+
+    /// The share of the last clicks that hit the pixel of an earlier one.
+    pub fn equal_spots(&self) -> Option<f64> {
+        if !self.spots.is_full() {
+            return None;
+        }
+        let earlier = |place: usize, spot| self.spots.iter().take(place).any(|other| other == spot);
+        let again = self.spots.iter().enumerate().filter(|(place, spot)| earlier(*place, *spot)).count();
+        Some(again as f64 / SPOTS as f64)
+    }
+}
+
+fn add(sum: &mut (i64, i64), by: (i64, i64)) {
+    *sum = (sum.0.saturating_add(by.0), sum.1.saturating_add(by.1));
+}
