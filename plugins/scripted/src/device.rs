@@ -121,7 +121,7 @@ impl Device {
             Rule::Strokes,
             now,
             text,
-            Feature { name: "equal_strokes", value: equal, people: (0.0, 0.2) },
+            Feature { name: "equal_strokes", value: equal, people: Some((0.0, 0.2)) },
         ))
     }
 
@@ -135,7 +135,7 @@ impl Device {
             Rule::Steps,
             now,
             text,
-            Feature { name: "equal_steps", value: equal, people: (0.0, 0.8) },
+            Feature { name: "equal_steps", value: equal, people: Some((0.0, 0.8)) },
         ))
     }
 
@@ -152,7 +152,7 @@ impl Device {
             Rule::Spots,
             now,
             text,
-            Feature { name: "equal_spots", value: equal, people: (0.0, 0.1) },
+            Feature { name: "equal_spots", value: equal, people: Some((0.0, 0.1)) },
         ))
     }
 
@@ -194,8 +194,8 @@ fn in_time(kept: Kept, to: u64, what: &str, beat: &Beat, path: bool) -> Seen {
         "{matched} of {of} {what} came {rhythm}, each within 3 % of the time before. People's times vary by a tenth and more."
     );
     let features = vec![
-        Feature { name: "matched", value: f64::from(matched) / f64::from(of), people: (0.0, 0.5) },
-        Feature { name: "median_ms", value: f64::from(median) / 1_000.0, people: (80.0, 60_000.0) },
+        Feature { name: "matched", value: f64::from(matched) / f64::from(of), people: Some((0.0, 0.5)) },
+        Feature { name: "median_ms", value: f64::from(median) / 1_000.0, people: None },
     ];
     let histogram = Some(beat.histogram());
     Seen { rule: Rule::Period, confidence: 0.9, from, to, text, features, histogram, path }

@@ -18,18 +18,18 @@ pub struct Seen {
     pub path: bool,
 }
 
-/// One number, and between which two it lies for people.
+/// One number, and between which two it lies for people where that says anything.
 pub struct Feature {
     pub name: &'static str,
     pub value: f64,
-    pub people: (f64, f64),
+    pub people: Option<(f64, f64)>,
 }
 
 /// The finding of what was seen on a device.
 pub fn finding(seen: &Seen, device: &Watched) -> Finding {
     let round = |value: f64| (value * 1_000.0).round() / 1_000.0;
     let features = seen.features.iter().map(|feature| {
-        let people = [feature.people.0, feature.people.1];
+        let people = feature.people.map(|(low, high)| [low, high]);
         json!({"name": feature.name, "value": round(feature.value), "people": people})
     });
     let mut evidence = json!({

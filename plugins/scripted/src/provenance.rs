@@ -50,7 +50,7 @@ impl Provenance {
             from: event.mono_ns.saturating_sub(BUCKET * (BUCKETS as u64 - 1)),
             to: event.mono_ns,
             text: format!("{made} of the last {total} inputs came from {what}. {who} do this too."),
-            features: vec![Feature { name: "share", value: measured, people: (0.0, 0.0) }],
+            features: vec![Feature { name: "share", value: measured, people: Some((0.0, 0.0)) }],
             histogram: None,
             path: false,
         })
