@@ -304,6 +304,10 @@ fn a_plugin_is_checked_in_a_child_that_may_crash_or_hang() {
         let (passed, text) = check(&faulty, config(does));
         assert!(!passed && text.contains(expect), "{does}: {text}");
     }
+    // Without a config it can't pass, and the last line says what to do about it.
+    let mut out = Vec::new();
+    assert!(!scan::plugin_check(&candor(), &faulty, None, Style::Text, &mut out).unwrap());
+    assert!(String::from_utf8(out).unwrap().ends_with("pass those it needs with --config JSON\n"));
     let (passed, text) = check(&folder.fault("crashes", &["-DFAULT_SEGFAULT"]), json!({}));
     assert!(!passed && text.contains("crashed (signal 11 SIGSEGV)"), "{text}");
     let (passed, text) = check(&folder.fault("leaves", &["-DFAULT_LEAVE"]), json!({}));

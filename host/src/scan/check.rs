@@ -145,6 +145,11 @@ pub fn plugin_check(
                     Some(problem) => writeln!(out, "failed  {}: {problem}", line.check)?,
                 }
             }
+            if config.is_none()
+                && lines.iter().any(|line| line.check.ends_with("takes its config") && line.problem.is_some())
+            {
+                writeln!(out, "it was given no options; pass those it needs with --config JSON")?;
+            }
         }
     }
     Ok(passed)
