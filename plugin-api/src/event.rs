@@ -77,6 +77,10 @@ pub const RESERVED_FIELDS: &[&str] = &[
     "device",
     "kind",
     "date",
+    "blob",
+    "blob_len",
+    "blob_sha256",
+    "blob_type",
 ];
 
 /// The longest body of a signal, in bytes.

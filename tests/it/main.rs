@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod c_door;
+mod kinds;
 mod load;
 mod panic;
 mod trust;
