@@ -20,7 +20,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::{self, SyncSender},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -137,7 +137,8 @@ enum Message {
 
 /// The journal of a running agent. Any thread may use it.
 pub struct Journal {
-    inbox: SyncSender<Message>,
+    inbox: Option<SyncSender<Message>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     durable: Arc<AtomicU64>,
     trouble: Arc<Mutex<Option<String>>>,
     spool: Arc<Spool>,
@@ -153,10 +154,11 @@ impl Journal {
         let trouble = Arc::new(Mutex::new(tail.trouble.clone()));
         let writer =
             writer::Writer::new(options, tail, spool.clone(), recovery.owed.clone(), trouble.clone());
-        thread::Builder::new().name("journal".into()).spawn(move || writer.run(&messages)).map_err(
-            |source| Error::State { doing: "start the journal's thread", path: PathBuf::new(), source },
-        )?;
-        Ok((Self { inbox, durable, trouble, spool }, recovery))
+        let thread =
+            thread::Builder::new().name("journal".into()).spawn(move || writer.run(&messages)).map_err(
+                |source| Error::State { doing: "start the journal's thread", path: PathBuf::new(), source },
+            )?;
+        Ok((Self { inbox: Some(inbox), thread: Mutex::new(Some(thread)), durable, trouble, spool }, recovery))
     }
 
     /// Takes a record. Blocks while the queue is full; returns before the record is durable.
@@ -203,14 +205,30 @@ impl Journal {
         match answer.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(result) => result,
             Err(mpsc::RecvTimeoutError::Timeout) => {
+                // A disk that does not answer is not waited for.
+                drop(self.join_handle());
                 Err(Error::Journal { text: "closing took too long; the next start will find no clean end" })
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => Err(GONE),
         }
     }
 
+    fn join_handle(&self) -> Option<JoinHandle<()>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn send(&self, message: Message) -> Result<()> {
-        self.inbox.send(message).map_err(|_| GONE)
+        self.inbox.as_ref().and_then(|inbox| inbox.send(message).ok()).ok_or(GONE)
+    }
+}
+
+impl Drop for Journal {
+    /// Ends the thread after what it has is durable, but without the mark of a clean end.
+    fn drop(&mut self) {
+        self.inbox = None;
+        if let Some(thread) = self.join_handle() {
+            let _ = thread.join();
+        }
     }
 }
 

@@ -248,5 +248,5 @@ fn wipe(path: &Path) -> std::io::Result<()> {
 fn whole(path: &Path) -> bool {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(RESERVE + 1).read_to_end(&mut bytes));
-    read.is_ok_and(|len| len as u64 == RESERVE) && bytes.iter().all(|byte| *byte == 0)
+    read.is_ok_and(|len| len as u64 == RESERVE) && bytes == vec![0; RESERVE as usize]
 }

@@ -53,6 +53,8 @@ pub struct Tail {
     /// Frames not known to be durable, as they are or will be in the file.
     pending: Vec<u8>,
     written: usize,
+    /// Why the last write failed: how much of it is in the file is unknown.
+    failed: Option<std::io::Error>,
     blobs: Vec<PathBuf>,
     text: String,
     durable: Arc<AtomicU64>,
@@ -76,6 +78,7 @@ impl Tail {
             next,
             pending: Vec::new(),
             written: 0,
+            failed: None,
             blobs: Vec::new(),
             text: String::new(),
             durable: Arc::new(AtomicU64::new(next - 1)),
@@ -142,10 +145,9 @@ impl Tail {
 
     /// Hands what was added to the system, so that it outlives the process. An error shows at the next commit.
     pub fn write(&mut self) {
-        if let Some(active) = &mut self.active
-            && self.written < self.pending.len()
-            && active.write(&self.pending[self.written..]).is_ok()
-        {
+        let Some(active) = &mut self.active else { return };
+        if self.failed.is_none() && self.written < self.pending.len() {
+            self.failed = active.write(&self.pending[self.written..]).err();
             self.written = self.pending.len();
         }
     }
@@ -155,11 +157,11 @@ impl Tail {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.write();
         let Some(active) = &mut self.active else {
             return Err(self.drop_pending("no file to write to".into()));
         };
-        let written = active.write(&self.pending[self.written..]).and_then(|()| active.sync());
-        match written {
+        match self.failed.take().map_or_else(|| active.sync(), Err) {
             Ok(()) => {
                 active.len += self.pending.len() as u64;
                 self.committed();
@@ -241,6 +243,7 @@ impl Tail {
         self.next = durable + 1;
         self.pending.clear();
         self.written = 0;
+        self.failed = None;
         for blob in self.blobs.drain(..) {
             let _ = std::fs::remove_file(blob);
         }

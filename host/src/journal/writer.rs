@@ -106,6 +106,7 @@ impl Writer {
 
     /// Works until the journal is closed or dropped. Sleeps while nothing waits.
     pub fn run(mut self, inbox: &Receiver<Message>) {
+        self.tell(Weight::Record);
         loop {
             let message = match self.due() {
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -169,13 +170,11 @@ impl Writer {
         self.unsealed.get_or_insert_with(Instant::now);
     }
 
-    /// Writes gap records for what was lost, as soon as there is room for them.
+    /// Writes what recovery owes as soon as there is any room, and what was lost since once all is well again or at the
+    /// end.
     fn tell(&mut self, weight: Weight) {
-        if weight == Weight::Record && !self.tail.is_well() {
-            return;
-        }
         let mut owed = std::mem::take(&mut self.owed);
-        if self.lost.count > 0 {
+        if self.lost.count > 0 && (weight == Weight::Gap || self.tail.is_well()) {
             let fresh = Lost { unheard: self.lost.unheard, ..Lost::default() };
             let lost = std::mem::replace(&mut self.lost, fresh);
             let text = format!("{} records could not be written: {}", lost.count, lost.cause);
@@ -227,7 +226,11 @@ impl Writer {
                 let _ = reply.send(cause.clone().map_or(Ok(()), |cause| Err(Error::Unwritable { cause })));
             }
         }
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = self.tail.trouble.clone();
+        self.show_trouble();
+    }
+
+    fn show_trouble(&self) {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&self.tail.trouble);
     }
 
     fn commit(&mut self) {
@@ -238,6 +241,7 @@ impl Writer {
         if self.syncs.is_empty() {
             return;
         }
+        self.show_trouble();
         let durable = self.tail.next() - 1;
         let lost = std::mem::take(&mut self.lost.unheard) || self.lost.count > 0;
         for reply in self.syncs.drain(..) {

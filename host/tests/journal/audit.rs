@@ -1,0 +1,130 @@
+//! Checks a state folder as a verifier would: every number once, or declared; every manifest chained to the one before.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use host::{
+    clock::Clock,
+    disk,
+    journal::{Journal, Options, Runs},
+    spool::Spool,
+};
+use serde_json::Value;
+
+/// What was found.
+pub struct Audit {
+    /// Every record, by device and number.
+    pub records: BTreeMap<(String, u64), Value>,
+    /// Every number declared missing, by device.
+    pub declared: BTreeMap<String, Runs>,
+}
+
+impl Audit {
+    /// The `n` of every record that has one; fails if one is there twice.
+    pub fn numbers(&self) -> BTreeSet<u64> {
+        let all: Vec<u64> = self.records.values().filter_map(|record| record["n"].as_u64()).collect();
+        let set: BTreeSet<u64> = all.iter().copied().collect();
+        assert_eq!(set.len(), all.len(), "a record is stored twice");
+        set
+    }
+
+    /// How many numbers are declared missing.
+    pub fn missing(&self) -> u64 {
+        self.declared.values().map(Runs::count).sum()
+    }
+
+    /// The bodies of all gaps with a reason.
+    pub fn gaps(&self, reason: &str) -> Vec<&Value> {
+        self.records.values().filter(|record| record["kind"] == "gap" && record["reason"] == reason).collect()
+    }
+}
+
+/// Opens the journal, seals what is left, closes it, and checks everything there is.
+pub fn settle(state: &Path) -> Audit {
+    let (journal, _) = Journal::open(Options::new(state, Clock::system())).expect("opened");
+    journal.seal().expect("sealed");
+    journal.close(Duration::from_secs(30)).expect("closed");
+    audit(state)
+}
+
+/// Checks what is in the spool of a state folder whose journal is closed.
+pub fn audit(state: &Path) -> Audit {
+    let spool = Spool::at(state);
+    let mut found = Audit { records: BTreeMap::new(), declared: BTreeMap::new() };
+    let mut listed = BTreeSet::new();
+    for device in spool.devices().expect("devices") {
+        let (mut next, mut previous) = (1, None);
+        for seal in spool.seals(&device).expect("seals") {
+            let manifest = spool.manifest(&seal).expect("a manifest");
+            assert_eq!(
+                (&manifest.device, manifest.first, &manifest.previous),
+                (&device, next, &previous),
+                "chain"
+            );
+            let mut seen = Runs::default();
+            for object in &manifest.objects {
+                spool.object(&object.key, &object.sha256).expect("as sealed");
+                listed.insert(object.key.clone());
+                let mut numbers = Vec::new();
+                for line in lines(&spool.path(&object.key)) {
+                    let mut record: Value = serde_json::from_str(&line).expect("a record");
+                    let seq = record["seq"].as_u64().expect("a number");
+                    record["kind"] = object.kind.clone().into();
+                    numbers.push(seq);
+                    assert!(!seen.contains(seq), "{seq} is twice in {}", seal.key());
+                    seen.add(seq, seq);
+                    found.records.insert((device.clone(), seq), record);
+                }
+                assert!(numbers.is_sorted(), "{}", object.key);
+                assert_eq!(numbers.iter().copied().collect::<Runs>(), object.seq, "{}", object.key);
+            }
+            for gap in &manifest.gaps {
+                assert!(gap["reason"].is_string(), "{gap:?}");
+                if let (Some(first), Some(last)) = (gap.get("first_seq"), gap.get("last_seq")) {
+                    let (first, last) = (first.as_u64().expect("first"), last.as_u64().expect("last"));
+                    (first..=last)
+                        .for_each(|seq| assert!(!seen.contains(seq), "{seq} is here and declared missing"));
+                    seen.add(first, last);
+                    found.declared.entry(device.clone()).or_default().add(first, last);
+                }
+            }
+            for blob in &manifest.blobs {
+                spool.object(&blob.key, &blob.sha256).expect("as sealed");
+                listed.insert(blob.key.clone());
+            }
+            assert_eq!(seen, Runs::of(manifest.first, manifest.last), "numbers of {}", seal.key());
+            let bytes = std::fs::read(spool.path(&seal.key())).expect("bytes");
+            previous = Some(disk::hex(&disk::sha256(&bytes)));
+            listed.insert(seal.key());
+            next = manifest.last + 1;
+        }
+    }
+    let mut files = Vec::new();
+    walk(spool.root(), &mut files);
+    let files: BTreeSet<String> = files
+        .iter()
+        .filter_map(|path| path.strip_prefix(spool.root()).ok()?.to_str().map(str::to_owned))
+        .collect();
+    assert_eq!(files, listed, "files that no manifest lists, or the other way round");
+    found
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    let bytes = std::fs::read(path).expect("an object");
+    let text = zstd::decode_all(bytes.as_slice()).expect("zstd");
+    String::from_utf8(text).expect("text").lines().map(str::to_owned).collect()
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            walk(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The process that gets killed: appends, syncs, seals, and says what was acknowledged.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use host::{
+    clock::Clock,
+    journal::{Blob, Journal, Options, Record},
+};
+
+const STATE: &str = "CANDOR_DRIVER_STATE";
+const FIRST: &str = "CANDOR_DRIVER_FIRST";
+
+/// Does nothing unless it is the child of a test below.
+#[test]
+fn driver() {
+    let Ok(state) = std::env::var(STATE) else { return };
+    let first: u64 = std::env::var(FIRST).expect("a number").parse().expect("a number");
+    let clock = Clock::system();
+    let mut options = Options::new(state, clock.clone());
+    options.seal_every = Duration::from_millis(40);
+    let (journal, recovery) = Journal::open(options).expect("opened");
+    let mut out = std::io::stdout().lock();
+    for finding in &recovery.findings {
+        writeln!(out, "found {finding}").expect("a reader");
+    }
+    writeln!(out, "ack none").expect("a reader");
+    for n in first.. {
+        let kind = ["activity", "finding", "state"][n as usize % 3];
+        let mut record = Record::new(
+            kind,
+            "driver",
+            format!("{{\"n\":{n},\"text\":\"{}\"}}", "y".repeat(n as usize % 900)),
+        );
+        if n % 50 == 49 {
+            record.blob = Some(Blob { media_type: "image/webp".into(), bytes: vec![n as u8; 5000] });
+        }
+        journal.append(record).expect("taken");
+        if n % 7 == 6 {
+            // After a power cut nothing can be made durable, and nothing is said to be.
+            if journal.sync().is_err()
+                || writeln!(out, "ack {n} {}", clock.mono_ns()).and_then(|()| out.flush()).is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+/// A running driver.
+pub struct Driver {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    /// What it said was acknowledged: `n`, and when on the monotonic clock.
+    pub acknowledged: Vec<(u64, u64)>,
+    ready: bool,
+    /// What it found when it opened the journal.
+    pub found: Vec<String>,
+}
+
+impl Driver {
+    /// Starts one on a state folder, counting from `first`.
+    pub fn start(state: &Path, first: u64) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("this binary"))
+            .args(["driver::driver", "--exact", "--nocapture", "--test-threads=1"])
+            .env(STATE, state)
+            .env(FIRST, first.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("a driver");
+        let out = BufReader::new(child.stdout.take().expect("its output"));
+        let mut driver = Self { child, out, acknowledged: Vec::new(), ready: false, found: Vec::new() };
+        while !driver.ready {
+            driver.work(1);
+        }
+        driver
+    }
+
+    /// Reads one line; false at the end.
+    pub fn read(&mut self) -> bool {
+        let mut line = String::new();
+        if self.out.read_line(&mut line).unwrap_or(0) == 0 {
+            return false;
+        }
+        // The harness puts its own words in front of the first line.
+        if let Some((_, found)) = line.split_once("found ") {
+            self.found.push(found.trim().to_owned());
+        } else if let Some((_, n)) = line.split_once("ack ")
+            && line.ends_with('\n')
+        {
+            self.ready = true;
+            let number = |text: &str| text.parse().ok();
+            self.acknowledged
+                .extend(n.trim().split_once(' ').and_then(|(n, when)| Some((number(n)?, number(when)?))));
+        }
+        true
+    }
+
+    /// Lets it work until so many further lines were read.
+    pub fn work(&mut self, lines: u64) {
+        for _ in 0..lines {
+            assert!(self.read(), "the driver ended by itself");
+        }
+    }
+
+    /// Kills it, and reads what it still said before.
+    pub fn kill(mut self) -> (Vec<(u64, u64)>, Vec<String>) {
+        self.child.kill().expect("killed");
+        while self.read() {}
+        self.child.wait().expect("gone");
+        (std::mem::take(&mut self.acknowledged), std::mem::take(&mut self.found))
+    }
+}
+
+/// The numbers acknowledged before a moment, in a round that counts from `first`.
+pub fn before(acknowledged: &[(u64, u64)], first: u64, moment: u64) -> std::ops::Range<u64> {
+    let last = acknowledged.iter().filter(|(_, when)| *when < moment).map(|(n, _)| n + 1).max();
+    first..last.unwrap_or(first)
+}
+
+/// A number below `limit` from the system's randomness, so that every run tries other moments.
+pub fn random(limit: u64) -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish() % limit
+}
+
+/// Lets a random short time pass, to leave the beat of the acknowledgements.
+pub fn linger() {
+    let until = std::time::Instant::now() + Duration::from_micros(random(8000));
+    while std::time::Instant::now() < until {
+        std::hint::spin_loop();
+    }
+}
+
+/// How often to repeat: a few times, or what the variable says for the long form.
+pub fn rounds(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
