@@ -11,7 +11,7 @@ use std::{
 
 use plugin_api::event::{GAP, NOTICE};
 use serde_json::json;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     batch::Queue,
@@ -146,6 +146,8 @@ impl Agent {
             queues: BTreeMap::new(),
             pause: Mutex::default(),
         };
+        // Before anything is observed.
+        shared.tell_start();
         let kinds =
             |id: &str| config.sink.iter().find(|entry| entry.id == id).and_then(|entry| entry.kinds.clone());
         let targets = shared.of(Role::Sink).map(|sink| {
@@ -170,7 +172,6 @@ impl Agent {
             sources.push(worker(&source.port.id.clone(), move || call::source(&source, &slot, &stop))?);
         }
         let shared = Arc::new(shared);
-        shared.tell_start();
         let upload = Arc::new(upload);
         let others = others(&shared, &upload)?;
         Ok(Self { shared, upload, sources, detectors, others })
@@ -192,6 +193,7 @@ impl Agent {
         shared.router.close();
         control::wake(&shared.state);
         let mut late = stop::join(others, stop::SINKS);
+        shared.router.seal_off();
         if let Err(error) = shared.journal.close(stop::JOURNAL) {
             error!(%error, "journal not closed");
         }
@@ -232,7 +234,7 @@ fn instances(
                     state_folder: state.display().to_string(),
                     level: log::number(),
                 };
-                info!(plugin = entry.id, version = port.version, library = %loaded.path.display(), "loaded");
+                debug!(plugin = entry.id, version = port.version, library = %loaded.path.display(), "loaded");
                 let (plugin, library) = (loaded.plugin, loaded.path);
                 instances.push(Instance {
                     port: Arc::new(port),

@@ -246,16 +246,28 @@ fn detect(instance: &Instance, queue: &Queue) -> Result<(), Failure> {
     detector.finish()
 }
 
-/// One sink: an instance that is created when first needed and after each panic.
+/// One sink: an instance that is created at the start and after each panic.
 pub struct Sink {
     instance: Instance,
     running: Mutex<Option<Arc<call::Sink>>>,
 }
 
 impl Sink {
-    /// Creates nothing yet.
+    /// Creates the instance; should that fail, each object is another try.
     pub fn new(instance: Instance) -> Self {
-        Self { instance, running: Mutex::new(None) }
+        let sink = Self { instance, running: Mutex::new(None) };
+        sink.tell(sink.sink().err().as_ref());
+        sink
+    }
+
+    fn tell(&self, failure: Option<&Failure>) {
+        match failure {
+            None => self.instance.health("ok", "running", ""),
+            Some(failure) => {
+                let fix = "none needed now: what waits is kept and tried again";
+                self.instance.health("degraded", &failure.text, fix);
+            }
+        }
     }
 
     fn sink(&self) -> Result<Arc<call::Sink>, Failure> {
@@ -272,15 +284,9 @@ impl Store for Sink {
     /// Stores one object; says how the sink is doing.
     fn put(&self, object: &Object) -> Result<(), Failure> {
         let result = self.sink().and_then(|sink| Store::put(&*sink, object));
-        match &result {
-            Ok(()) => self.instance.health("ok", "running", ""),
-            Err(failure) => {
-                let fix = "none needed now: what waits is kept and tried again";
-                self.instance.health("degraded", &failure.text, fix);
-                if failure.panicked() {
-                    *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                }
-            }
+        self.tell(result.as_ref().err());
+        if result.as_ref().is_err_and(Failure::panicked) {
+            *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         result
     }

@@ -39,7 +39,7 @@ pub fn thread_cpu_s(name: &str) -> Option<f64> {
     for task in std::fs::read_dir("/proc/self/task").ok()?.flatten() {
         let comm = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
         if comm.trim_end() == name {
-            *found.get_or_insert(0.0) += cpu_s(task.path().join("stat")).unwrap_or(0.0);
+            *found.get_or_insert(0.0) += precise(&task.path()).unwrap_or(0.0);
         }
     }
     found
@@ -49,6 +49,16 @@ pub fn thread_cpu_s(name: &str) -> Option<f64> {
 #[cfg(target_os = "linux")]
 fn thread_name(name: &str) -> &str {
     &name[..name.floor_char_boundary(15)]
+}
+
+/// A thread's CPU time to the nanosecond where the kernel keeps it so, else in ticks of 10 ms.
+#[cfg(target_os = "linux")]
+fn precise(task: &std::path::Path) -> Option<f64> {
+    let text = std::fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    match text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()) {
+        Some(ns) => Some(ns / 1e9),
+        None => cpu_s(task.join("stat")),
+    }
 }
 
 #[cfg(target_os = "linux")]

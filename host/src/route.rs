@@ -66,6 +66,7 @@ pub struct Router {
     vendor_kinds: Mutex<Vec<String>>,
     health: Mutex<BTreeMap<String, Health>>,
     paused: AtomicBool,
+    sealed_off: AtomicBool,
     losses: Losses,
     /// What was counted since the last live line.
     pub live: Live,
@@ -98,6 +99,7 @@ impl Router {
             vendor_kinds: Mutex::default(),
             health: Mutex::default(),
             paused: AtomicBool::new(false),
+            sealed_off: AtomicBool::new(false),
             losses: Losses::default(),
             live: Live::default(),
         }
@@ -166,6 +168,12 @@ impl Router {
                 self.host_record(GAP, &loss.instance.clone(), &json!(loss));
             }
         }
+    }
+
+    /// Stores nothing more: the journal is about to close, and what sinks say of themselves after that is for the
+    /// log only.
+    pub fn seal_off(&self) {
+        self.sealed_off.store(true, Ordering::SeqCst);
     }
 
     /// Makes [`tell_losses`](Router::tell_losses) tell what is left and return.
@@ -288,6 +296,9 @@ impl Router {
         body: String,
         blob: Option<Blob>,
     ) -> Status {
+        if self.sealed_off.load(Ordering::SeqCst) {
+            return Status::DROPPED;
+        }
         let record = Record {
             kind: kind.to_owned(),
             mono_ns: if mono_ns == 0 { self.clock.mono_ns() } else { mono_ns },

@@ -21,6 +21,8 @@ use crate::{
     spool::{Seal, Spool},
 };
 
+mod row;
+
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -150,7 +152,7 @@ pub fn print(state: &Path, since: Option<i64>, style: Style, out: &mut dyn Write
     for value in records(state, since)? {
         let text = match style {
             Style::Json => value.to_string(),
-            Style::Text => row(&value),
+            Style::Text => row::row(&value),
         };
         shown += 1;
         if let Err(error) = writeln!(out, "{text}") {
@@ -166,39 +168,4 @@ pub fn print(state: &Path, since: Option<i64>, style: Style, out: &mut dyn Write
         writeln!(out, "no records here yet").doing("print", state)?;
     }
     Ok(())
-}
-
-/// What a row shows in columns of its own, or not at all.
-const COLUMNS: [&str; 13] = [
-    "seq",
-    "time",
-    "local_date",
-    "mono_ns",
-    "boot",
-    "offset_s",
-    "zone",
-    "instance",
-    "plugin_version",
-    "kind",
-    "device",
-    "blob_sha256",
-    "blob_type",
-];
-
-fn row(value: &Value) -> String {
-    let text = |name: &str| value[name].as_str().unwrap_or_default();
-    let moment =
-        clock::parse(text("time")).unwrap_or(0) + value["offset_s"].as_i64().unwrap_or(0) * 1_000_000_000;
-    let local = clock::rfc3339(moment);
-    let fields = value.as_object().into_iter().flatten();
-    let fields = fields.filter(|(name, value)| !COLUMNS.contains(&name.as_str()) && !value.is_null());
-    let fields: Vec<_> = fields.map(|(name, value)| format!("{name}={}", plain(value))).collect();
-    let time = local[..19].replace('T', " ");
-    format!("{time}  {:<10} {:<12} {}", text("kind"), text("instance"), fields.join(" "))
-}
-
-/// A value without quotes, and without letters that would move the terminal's cursor.
-fn plain(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
