@@ -24,7 +24,7 @@ use crate::{
     instance::{Holder, Lock},
     journal::{self, Journal},
     load, log, meter, notice,
-    route::{Port, Role, Router},
+    route::{Health, Port, Pulse, Role, Router},
     scan::{self, Found, Scan},
     status::{Lost, Plugin, Status},
     stop::{self, Stop, Worker},
@@ -33,6 +33,9 @@ use crate::{
 
 /// When the first live line comes, and how often the next ones do.
 const LIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+
+/// A call of a detector that runs so long is worth telling.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Runs the agent until a signal stops it.
 pub fn run(config: &Config) -> Result<()> {
@@ -233,6 +236,7 @@ fn instances(
                     version: loaded.version.clone(),
                     state_folder: state.display().to_string(),
                     level: log::number(),
+                    pulse: Pulse::default(),
                 };
                 debug!(plugin = entry.id, version = port.version, library = %loaded.path.display(), "loaded");
                 let (plugin, library) = (loaded.plugin, loaded.path);
@@ -378,16 +382,21 @@ impl Shared {
 
     fn status(&self, upload: &Upload) -> Status {
         let healths = self.router.healths();
-        let loaded = self.instances.iter().map(|instance| Plugin {
-            version: instance.port.version.clone(),
-            cpu_s: meter::thread_cpu_s(&instance.thread()),
-            waiting: self.queues.get(&instance.port.id).map_or(0, |queue| queue.waiting()),
-            ..Plugin::unloaded(&instance.port.id, instance.port.role, &instance.name())
+        let unmatched = self.unmatched.iter().map(|plugin| plugin.clone().with(healths.get(&plugin.id)));
+        let loaded = self.instances.iter().map(|instance| {
+            let port = &instance.port;
+            let plugin = Plugin {
+                version: port.version.clone(),
+                cpu_s: meter::thread_cpu_s(&instance.thread()),
+                waiting: self.queues.get(&port.id).map_or(0, |queue| queue.waiting()),
+                ..Plugin::unloaded(&port.id, port.role, &instance.name())
+            };
+            match port.busy_for().filter(|busy| *busy >= STUCK) {
+                Some(busy) => plugin.with(Some(&Health::stuck(busy))),
+                None => plugin.with(healths.get(&port.id)),
+            }
         });
-        let plugins = loaded.chain(self.unmatched.iter().cloned()).map(|plugin| {
-            let health = healths.get(&plugin.id);
-            plugin.with(health)
-        });
+        let plugins = loaded.chain(unmatched);
         let first = self.router.live.first_mono_ns();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -28,6 +28,8 @@ use crate::{
 const WAIT_FIRST: Duration = Duration::from_secs(1);
 /// The longest wait before a restart.
 const WAIT_MOST: Duration = Duration::from_secs(60);
+/// The least time between two ticks, whatever a detector asks for.
+const TICK_LEAST: Duration = Duration::from_millis(10);
 /// An instance that ran so long has made up for earlier failures.
 const HEALED: Duration = Duration::from_secs(5 * 60);
 /// Panics in a row after which an instance is left alone.
@@ -190,7 +192,6 @@ pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
     let mut patience = Patience::default();
     loop {
         let started = Instant::now();
-        let begun = instance.router().clock.mono_ns();
         let failure = match detect(instance, queue) {
             Ok(()) => return,
             Err(failure) => failure,
@@ -198,7 +199,7 @@ pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
         if failure.panicked() {
             let now = instance.router().clock.mono_ns();
             let why = "detector panicked: what it counted since its last record is lost";
-            let gap = json!({"reason": why, "from_mono_ns": begun, "to_mono_ns": now});
+            let gap = json!({"reason": why, "from_mono_ns": instance.port.told_mono_ns(), "to_mono_ns": now});
             instance.router().host_record(GAP, &instance.port.id, &gap);
         }
         match patience.after(instance, &failure, started.elapsed()) {
@@ -219,31 +220,35 @@ pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
 fn detect(instance: &Instance, queue: &Queue) -> Result<(), Failure> {
     let clock = &instance.router().clock;
     let mut detector = call::Detector::new(instance.plugin, instance.port.clone(), &instance.config)?;
+    instance.port.created();
     instance.health("ok", "running", "");
-    let mut next = detector.tick(clock.mono_ns(), clock.unix_ns())?;
     let mut batch = Batch::default();
-    let mut errors = 0;
+    let mut failed: Option<Instant> = None;
     loop {
-        let deadline =
-            next.map(|at| Instant::now() + Duration::from_nanos(at.saturating_sub(clock.mono_ns())));
-        match queue.pop(&mut batch, deadline) {
+        let deadline = instance.port.busy(|now| {
+            let next = detector.tick(now, clock.unix_ns())?;
+            Ok(next.map(|at| Duration::from_nanos(at.saturating_sub(now)).max(TICK_LEAST)))
+        })?;
+        match queue.pop(&mut batch, deadline.map(|wait| Instant::now() + wait)) {
             Popped::Closed => break,
             Popped::Deadline => {}
-            Popped::Signals => match batch.with(|events| detector.on_batch(events)) {
+            Popped::Signals => match instance.port.busy(|_| batch.with(|events| detector.on_batch(events))) {
                 // An error that isn't a panic leaves the instance whole: it goes on without that batch.
                 Err(failure) if !failure.panicked() => {
-                    if errors == 0 {
+                    if failed.replace(Instant::now()).is_none() {
                         warn!(plugin = instance.port.id, cause = failure.text, "batch failed");
                         instance.health("degraded", &failure.text, fix(failure.fault));
                     }
-                    errors += 1;
                 }
                 result => result?,
             },
         }
-        next = detector.tick(clock.mono_ns(), clock.unix_ns())?;
+        if failed.is_some_and(|last| last.elapsed() >= WAIT_MOST) {
+            failed = None;
+            instance.health("ok", "running", "");
+        }
     }
-    detector.finish()
+    instance.port.busy(|_| detector.finish())
 }
 
 /// One sink: an instance that is created at the start and after each panic.

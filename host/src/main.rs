@@ -177,12 +177,12 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Command::Run(place) => agent::run(&place.config()?)?,
         Command::Check { config, output } => {
             let config = Config::load(config.as_deref())?;
-            let found = agent::found(&config, None)?;
+            let found = agent::found(&config, existing(&config).as_deref())?;
             return Ok(done(check::print(&config, &found, output.style(), out)?));
         }
         Command::Plugins { place, output } => {
             let config = place.config()?;
-            scan::print_plugins(&agent::found(&config, None)?, output.style(), out)?;
+            scan::print_plugins(&agent::found(&config, existing(&config).as_deref())?, output.style(), out)?;
         }
         Command::Plugin(PluginCommand::Check { file, config, output }) => {
             let program = std::env::current_exe()?;
@@ -210,6 +210,11 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The state folder if there is one: a command that only looks doesn't make it.
+fn existing(config: &Config) -> Option<PathBuf> {
+    config.state().ok().filter(|state| state.is_dir())
 }
 
 fn say(out: &mut impl Write, answer: &serde_json::Value) -> io::Result<()> {

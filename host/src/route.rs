@@ -89,6 +89,21 @@ pub struct Health {
     pub fix: String,
 }
 
+impl Health {
+    /// A plugin that hasn't come back from a call for so long.
+    pub fn stuck(time: Duration) -> Self {
+        Self {
+            state: "stuck".to_owned(),
+            cause: format!(
+                "in one call for {} s; signals it has no room for are counted as lost",
+                time.as_secs()
+            ),
+            fix: "if it does not come back: update the plugin or remove it, and start the agent again"
+                .to_owned(),
+        }
+    }
+}
+
 impl Router {
     /// Starts with no detectors.
     pub fn new(journal: Arc<Journal>, clock: Clock) -> Self {
@@ -280,6 +295,7 @@ impl Router {
                 return Status::OK;
             }
         }
+        port.pulse.told.store(self.clock.mono_ns(), Ordering::Relaxed);
         let ahead = event.mono_ns > self.clock.mono_ns() + AHEAD_NS;
         let (mono_ns, unix_ns) = if ahead { (0, 0) } else { (event.mono_ns, event.unix_ns) };
         self.store(&kind, &port.id, &port.version, mono_ns, unix_ns, body, blob)
@@ -354,6 +370,17 @@ pub struct Port {
     pub state_folder: String,
     /// The most verbose level that is logged.
     pub level: u32,
+    /// What its thread is doing.
+    pub pulse: Pulse,
+}
+
+/// What an instance's thread is doing, for whoever looks from outside.
+#[derive(Default)]
+pub struct Pulse {
+    /// When the running call began, on the monotonic clock; 0: none runs.
+    busy: AtomicU64,
+    /// When it last stored something, or was created.
+    told: AtomicU64,
 }
 
 impl Serve for Port {
@@ -409,6 +436,31 @@ impl Serve for Port {
 }
 
 impl Port {
+    /// Makes a call of the plugin; passes the time on, and lets others see for how long it has run.
+    pub fn busy<R>(&self, f: impl FnOnce(u64) -> R) -> R {
+        let now = self.router.clock.mono_ns();
+        self.pulse.busy.store(now, Ordering::Relaxed);
+        let result = f(now);
+        self.pulse.busy.store(0, Ordering::Relaxed);
+        result
+    }
+
+    /// For how long the running call of the plugin has run.
+    pub fn busy_for(&self) -> Option<Duration> {
+        let since = self.pulse.busy.load(Ordering::Relaxed);
+        (since > 0).then(|| Duration::from_nanos(self.router.clock.mono_ns().saturating_sub(since)))
+    }
+
+    /// When the instance last stored something, or was created.
+    pub fn told_mono_ns(&self) -> u64 {
+        self.pulse.told.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the instance is created now.
+    pub fn created(&self) {
+        self.pulse.told.store(self.router.clock.mono_ns(), Ordering::Relaxed);
+    }
+
     fn record_unless(&self, paused: bool, event: &Event<'_>) -> Status {
         // A source's health isn't something it observed of the person.
         if paused && event.kind != STATE { Status::OK } else { self.router.record(self, event, None) }

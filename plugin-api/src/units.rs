@@ -95,7 +95,7 @@ pub fn show_size(size: u64) -> String {
 /// # }
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, JsonSchema)]
-#[schemars(with = "String", extend("examples" = ["60s"]))]
+#[schemars(with = "String", description = "A duration such as 30s, 5m or 1h30m.", extend("examples" = ["60s"]))]
 pub struct Span(pub Duration);
 
 impl Span {
