@@ -33,6 +33,11 @@ impl Batch {
         self.events.len() >= FULL
     }
 
+    #[cfg(test)]
+    pub fn events(&self) -> &[Event<'static>] {
+        &self.events
+    }
+
     /// Hands everything over. What the host drops, it counts.
     pub fn flush(&mut self, out: &Out<'_>) {
         if !self.events.is_empty() {

@@ -114,7 +114,7 @@ impl X11 {
             })?;
         }
         packets += raw.read(|packet| state.raw(control, packet, out))?;
-        state.join.settle(&state.clock, batch, out);
+        state.join.settle(&state.clock, batch);
         state.keymap.refresh(control)?;
         batch.flush(out);
         Ok(packets)
@@ -170,7 +170,8 @@ impl Backend for X11 {
 
     fn run(&mut self, gate: &Gate, batch: &mut Batch, out: &Out<'_>) -> Result<(), Lost> {
         let result = self.observe(gate, batch, out);
-        self.state.join.finish(&self.state.clock, batch, out);
+        self.state.join.finish(&self.state.clock, batch);
+        batch.flush(out);
         if gate.wanted() != Wanted::Run {
             return Ok(());
         }

@@ -81,6 +81,14 @@ fn now() -> u64 {
 }
 
 #[cfg(test)]
+impl Clock {
+    /// The server's clock is ours, and it is so late.
+    pub fn ours(now_ms: u64) -> Self {
+        Self { offset: None, measured_ns: 0, now_ns: now_ms * 1_000_000 }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

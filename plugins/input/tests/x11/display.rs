@@ -22,6 +22,11 @@ impl Display {
         Self::launch(&[name, "-displayfd", "1"])
     }
 
+    /// Starts one on a free display without an extension.
+    pub fn without(extension: &str) -> Self {
+        Self::launch(&["-displayfd", "1", "-extension", extension])
+    }
+
     fn launch(arguments: &[&str]) -> Self {
         let mut server = Command::new("Xvfb")
             .args(["-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"])
