@@ -14,15 +14,17 @@ use host::{
 
 const STATE: &str = "CANDOR_DRIVER_STATE";
 const FIRST: &str = "CANDOR_DRIVER_FIRST";
+const SEAL: &str = "CANDOR_DRIVER_SEAL_MS";
 
 /// Does nothing unless it is the child of a test below.
 #[test]
 fn driver() {
     let Ok(state) = std::env::var(STATE) else { return };
-    let first: u64 = std::env::var(FIRST).expect("a number").parse().expect("a number");
+    let number = |name| std::env::var(name).expect("set").parse().expect("a number");
+    let first: u64 = number(FIRST);
     let clock = Clock::system();
     let mut options = Options::new(state, clock.clone());
-    options.seal_every = Duration::from_millis(40);
+    options.seal_every = Duration::from_millis(number(SEAL));
     let (journal, recovery) = Journal::open(options).expect("opened");
     let mut out = std::io::stdout().lock();
     for finding in &recovery.findings {
@@ -51,6 +53,10 @@ fn driver() {
     }
 }
 
+fn this() -> std::path::PathBuf {
+    std::env::current_exe().expect("this binary")
+}
+
 /// A running driver.
 pub struct Driver {
     child: Child,
@@ -65,10 +71,23 @@ pub struct Driver {
 impl Driver {
     /// Starts one on a state folder, counting from `first`.
     pub fn start(state: &Path, first: u64) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("this binary"))
+        Self::spawn(Command::new(this()), state, first, "40")
+    }
+
+    /// Starts one whose files can't grow beyond so many blocks of 512 bytes, and that does not seal.
+    pub fn start_limited(state: &Path, first: u64, blocks: u64) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script]).arg(this());
+        Self::spawn(command, state, first, "600000")
+    }
+
+    fn spawn(mut command: Command, state: &Path, first: u64, seal_ms: &str) -> Self {
+        let mut child = command
             .args(["driver::driver", "--exact", "--nocapture", "--test-threads=1"])
             .env(STATE, state)
             .env(FIRST, first.to_string())
+            .env(SEAL, seal_ms)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

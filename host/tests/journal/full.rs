@@ -12,7 +12,10 @@ use host::{
     journal::{Journal, Options, Record},
 };
 
-use super::audit;
+use super::{
+    audit, crash,
+    driver::{self, Driver},
+};
 
 /// A small file system in memory. Gone when dropped.
 struct Small {
@@ -164,4 +167,19 @@ fn start_without_any_room_counts_and_tells_later() {
     assert_eq!(audit.gaps("unclean_end").len(), 1, "what recovery owed is told");
     let told: u64 = audit.gaps("unwritable").iter().filter_map(|gap| gap["count"].as_u64()).sum();
     assert!(told >= 10 && audit.missing() == 0);
+}
+
+#[test]
+fn file_that_can_not_grow_is_left_for_another_and_nothing_is_lost() {
+    let state = tempfile::tempdir().expect("a folder");
+    let mut driver = Driver::start_limited(state.path(), 0, 40);
+    driver.work(60);
+    let (acks, _) = driver.kill();
+    let acknowledged = driver::before(&acks, 0, u64::MAX);
+    assert!(acknowledged.end > 400);
+    let files = fs::read_dir(state.path().join("journal")).expect("a folder").count();
+    assert!(files > 5, "it moved on: {files}");
+    let audit = audit::settle(state.path());
+    crash::check(&audit, &[acknowledged]);
+    assert_eq!((audit.missing(), audit.gaps("unwritable").len()), (0, 0));
 }

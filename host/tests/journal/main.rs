@@ -1,8 +1,10 @@
 //! What the journal promises, tried on real disks, real kills and real power cuts.
 
 mod audit;
+mod chain;
 mod crash;
 mod damage;
+mod deliver;
 mod driver;
 mod full;
 mod power;
