@@ -220,7 +220,7 @@ pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
 fn detect(instance: &Instance, queue: &Queue) -> Result<(), Failure> {
     let clock = &instance.router().clock;
     let mut detector = call::Detector::new(instance.plugin, instance.port.clone(), &instance.config)?;
-    instance.port.created();
+    instance.port.told();
     instance.health("ok", "running", "");
     let mut batch = Batch::default();
     let mut failed: Option<Instant> = None;

@@ -5,18 +5,16 @@
 
 use std::{
     collections::BTreeMap,
-    mem,
     sync::{
-        Arc, Condvar, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use plugin_api::{
-    Event, Kind, Origin,
-    call::Serve,
-    event::{self, BUTTON, DEVICE, DEVICE_RECORD, GAP, KEY, NOTICE, RECORDS, STATE},
+    Event, Kind,
+    event::{self, DEVICE_RECORD, GAP, NOTICE, RECORDS, STATE},
     v1::Status,
 };
 use serde::{Deserialize, Serialize};
@@ -31,8 +29,15 @@ use crate::{
 
 /// How far ahead of the clock an event's time may be: clocks of devices and servers round.
 const AHEAD_NS: u64 = 2_000_000_000;
-/// How long losses gather before they are told.
-const GATHER: Duration = Duration::from_secs(5);
+
+mod live;
+mod losses;
+mod port;
+
+pub use live::Live;
+pub use losses::Loss;
+use losses::Losses;
+pub use port::{Port, Pulse};
 
 /// What an instance is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -173,7 +178,7 @@ impl Router {
 
     /// What was lost on the way so far, by instance and reason.
     pub fn lost(&self) -> Vec<Loss> {
-        self.losses.total.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.losses.total()
     }
 
     /// Tells losses as gap records until [`close`](Router::close); sleeps while there are none.
@@ -295,7 +300,7 @@ impl Router {
                 return Status::OK;
             }
         }
-        port.pulse.told.store(self.clock.mono_ns(), Ordering::Relaxed);
+        port.told();
         let ahead = event.mono_ns > self.clock.mono_ns() + AHEAD_NS;
         let (mono_ns, unix_ns) = if ahead { (0, 0) } else { (event.mono_ns, event.unix_ns) };
         self.store(&kind, &port.id, &port.version, mono_ns, unix_ns, body, blob)
@@ -351,241 +356,5 @@ fn reason(why: &'static str) -> &'static str {
     match why {
         "a body where none may be" => "signal dropped: a body where none may be",
         _ => "signal dropped: it breaks its kind's table",
-    }
-}
-
-/// One instance's way to the router: what its host is.
-pub struct Port {
-    /// The router.
-    pub router: Arc<Router>,
-    /// The instance's number, the upper half of its events' `source`.
-    pub number: u16,
-    /// The instance's id.
-    pub id: String,
-    /// What it is for.
-    pub role: Role,
-    /// Its plugin's version.
-    pub version: String,
-    /// The agent's state folder.
-    pub state_folder: String,
-    /// The most verbose level that is logged.
-    pub level: u32,
-    /// What its thread is doing.
-    pub pulse: Pulse,
-}
-
-/// What an instance's thread is doing, for whoever looks from outside.
-#[derive(Default)]
-pub struct Pulse {
-    /// When the running call began, on the monotonic clock; 0: none runs.
-    busy: AtomicU64,
-    /// When it last stored something, or was created.
-    told: AtomicU64,
-}
-
-impl Serve for Port {
-    fn level(&self) -> u32 {
-        self.level
-    }
-
-    fn log(&self, level: u32, module: &str, text: &str) {
-        crate::log::plugin_line(&self.id, level, module, text);
-    }
-
-    fn kind(&self, name: &str) -> Kind {
-        self.router.number(name)
-    }
-
-    fn emit(&self, events: &[Event<'_>]) -> Status {
-        let paused = self.role == Role::Source && self.router.paused();
-        let mut worst = Status::OK;
-        for run in events.chunk_by(|a, b| a.kind.is_record() == b.kind.is_record()) {
-            let status = match (run[0].kind.is_record(), self.role) {
-                (false, Role::Source) if paused => only_devices(self, run),
-                (false, Role::Source) => self.router.signals(self, run),
-                (false, _) => {
-                    let (why, count) = ("signal dropped: only sources emit signals", run.len() as u64);
-                    self.router.losses.add(&self.id, why, count, self.router.clock.mono_ns());
-                    Status::DROPPED
-                }
-                (true, _) => {
-                    run.iter().fold(Status::OK, |worst, event| match self.record_unless(paused, event) {
-                        Status::OK => worst,
-                        status => status,
-                    })
-                }
-            };
-            if status != Status::OK {
-                worst = status;
-            }
-        }
-        worst
-    }
-
-    fn emit_blob(&self, event: &Event<'_>, media_type: &str, bytes: &[u8]) -> Status {
-        if self.router.paused() {
-            return Status::OK;
-        }
-        let blob = Blob { media_type: media_type.to_owned(), bytes: bytes.to_owned() };
-        self.router.record(self, event, Some(blob))
-    }
-
-    fn state_folder(&self) -> Option<&str> {
-        Some(&self.state_folder)
-    }
-}
-
-impl Port {
-    /// Makes a call of the plugin; passes the time on, and lets others see for how long it has run.
-    pub fn busy<R>(&self, f: impl FnOnce(u64) -> R) -> R {
-        let now = self.router.clock.mono_ns();
-        self.pulse.busy.store(now, Ordering::Relaxed);
-        let result = f(now);
-        self.pulse.busy.store(0, Ordering::Relaxed);
-        result
-    }
-
-    /// For how long the running call of the plugin has run.
-    pub fn busy_for(&self) -> Option<Duration> {
-        let since = self.pulse.busy.load(Ordering::Relaxed);
-        (since > 0).then(|| Duration::from_nanos(self.router.clock.mono_ns().saturating_sub(since)))
-    }
-
-    /// When the instance last stored something, or was created.
-    pub fn told_mono_ns(&self) -> u64 {
-        self.pulse.told.load(Ordering::Relaxed)
-    }
-
-    /// Notes that the instance is created now.
-    pub fn created(&self) {
-        self.pulse.told.store(self.router.clock.mono_ns(), Ordering::Relaxed);
-    }
-
-    fn record_unless(&self, paused: bool, event: &Event<'_>) -> Status {
-        // A source's health isn't something it observed of the person.
-        if paused && event.kind != STATE { Status::OK } else { self.router.record(self, event, None) }
-    }
-}
-
-/// While paused a detector still learns which devices there are, or it would misname them afterwards.
-fn only_devices(port: &Port, events: &[Event<'_>]) -> Status {
-    let devices: Vec<Event<'_>> = events.iter().filter(|event| event.kind == DEVICE).copied().collect();
-    if devices.is_empty() { Status::OK } else { port.router.signals(port, &devices) }
-}
-
-/// Something that was lost, and why.
-#[derive(Clone, Debug, Serialize)]
-pub struct Loss {
-    #[serde(skip)]
-    /// Whose.
-    pub instance: String,
-    /// Why.
-    pub reason: String,
-    /// How many.
-    pub count: u64,
-    /// When the first was lost, on the monotonic clock.
-    pub from_mono_ns: u64,
-    /// When the last was lost.
-    pub to_mono_ns: u64,
-}
-
-type Ledger = BTreeMap<(String, &'static str), Loss>;
-
-#[derive(Default)]
-struct Losses {
-    open: Mutex<(Ledger, bool)>,
-    total: Mutex<Ledger>,
-    changed: Condvar,
-}
-
-impl Losses {
-    fn add(&self, instance: &str, reason: &'static str, count: u64, now: u64) {
-        let add = |ledger: &mut Ledger| {
-            let loss = ledger.entry((instance.to_owned(), reason)).or_insert_with(|| Loss {
-                instance: instance.to_owned(),
-                reason: reason.to_owned(),
-                count: 0,
-                from_mono_ns: now,
-                to_mono_ns: now,
-            });
-            loss.count += count;
-            loss.to_mono_ns = now;
-        };
-        add(&mut self.total.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        add(&mut open.0);
-        self.changed.notify_all();
-    }
-
-    /// Waits for losses and lets them gather; `None` when closed and told.
-    fn wait(&self) -> Option<Vec<Loss>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        while open.0.is_empty() && !open.1 {
-            open = self.changed.wait(open).unwrap_or_else(PoisonError::into_inner);
-        }
-        let until = Instant::now() + GATHER;
-        while !open.1 && Instant::now() < until {
-            let wait = until.saturating_duration_since(Instant::now());
-            open = self.changed.wait_timeout(open, wait).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        if open.0.is_empty() {
-            return None;
-        }
-        Some(mem::take(&mut open.0).into_values().collect())
-    }
-
-    fn close(&self) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
-        self.changed.notify_all();
-    }
-}
-
-/// What was counted since the live line was last shown; counts only, so that it can be on anybody's screen.
-#[derive(Default)]
-pub struct Live {
-    first: AtomicU64,
-    second: AtomicU64,
-    active_s: AtomicU64,
-    keys: AtomicU64,
-    clicks: AtomicU64,
-    origins: [AtomicU64; 4],
-}
-
-impl Live {
-    fn count(&self, events: &[Event<'_>], now: u64, faults: u64) {
-        if faults > 0 {
-            return;
-        }
-        self.first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).ok();
-        for event in events.iter().filter(|event| event.kind != DEVICE && event.kind.0 <= KEY.0) {
-            self.origins[event.origin() as usize].fetch_add(1, Ordering::Relaxed);
-            let second = event.mono_ns / 1_000_000_000;
-            if self.second.swap(second, Ordering::Relaxed) != second {
-                self.active_s.fetch_add(1, Ordering::Relaxed);
-            }
-            let pressed = event.args[1] == 1;
-            match event.kind {
-                KEY if pressed && event.args[2] == 0 => self.keys.fetch_add(1, Ordering::Relaxed),
-                BUTTON if pressed => self.clicks.fetch_add(1, Ordering::Relaxed),
-                _ => 0,
-            };
-        }
-    }
-
-    /// When the first signal came, on the monotonic clock; 0 before.
-    pub fn first_mono_ns(&self) -> u64 {
-        self.first.load(Ordering::Relaxed)
-    }
-
-    /// The line, for example `active 41 s, 122 keys, 9 clicks, physical`; starts counting anew.
-    pub fn line(&self) -> String {
-        let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
-        let (active, keys, clicks) = (take(&self.active_s), take(&self.keys), take(&self.clicks));
-        let origins = Origin::ALL.into_iter().filter(|origin| take(&self.origins[*origin as usize]) > 0);
-        let origins: Vec<&str> = origins.map(Origin::name).collect();
-        match origins.is_empty() {
-            true => "no input".to_owned(),
-            false => format!("active {active} s, {keys} keys, {clicks} clicks, {}", origins.join(" and ")),
-        }
     }
 }

@@ -62,7 +62,7 @@ pub const RECORDS: &[(Kind, &str)] = &[
     (DEVICE_RECORD, "device"),
 ];
 
-/// Fields the host writes into every record, and the names of partitions: no record's own.
+/// Fields the host writes into records, the blob's, and the names of partitions: no record's own.
 pub const RESERVED_FIELDS: &[&str] = &[
     "seq",
     "time",

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use plugin_api::event::RESERVED_FIELDS;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
@@ -12,26 +13,6 @@ use crate::{
     seal::BlobEntry,
 };
 
-/// Names a body may not use: the record's own, the blob's, and those that are parts of the path.
-const RESERVED: [&str; 17] = [
-    "seq",
-    "time",
-    "local_date",
-    "mono_ns",
-    "boot",
-    "offset_s",
-    "zone",
-    "instance",
-    "plugin_version",
-    "v",
-    "device",
-    "kind",
-    "date",
-    "blob",
-    "blob_len",
-    "blob_sha256",
-    "blob_type",
-];
 /// What the record's own fields may add to a body.
 const OWN_MAX: usize = 4096;
 /// The longest body.
@@ -83,7 +64,7 @@ impl<'de> Visitor<'de> for Names {
         let mut seen = Vec::<String>::new();
         while let Some((name, _)) = map.next_entry::<String, Value>()? {
             let name = name.to_lowercase();
-            if RESERVED.contains(&name.as_str()) {
+            if RESERVED_FIELDS.contains(&name.as_str()) {
                 return Err(A::Error::custom(format!("{name} is the host's name; choose another")));
             }
             if seen.contains(&name) {

@@ -1,0 +1,226 @@
+//! What the agent's threads share, and what may be asked of it while it runs.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{IsTerminal, Write, stdout},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use plugin_api::event::{GAP, NOTICE};
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::worker;
+use crate::{
+    batch::Queue,
+    call::{self, Instance, Slot},
+    clock,
+    config::Config,
+    control::{Answer, Request},
+    error::Result,
+    instance::Holder,
+    journal::{self, Journal},
+    meter, notice,
+    route::{Health, Role, Router},
+    status::{Lost, Plugin, Status},
+    stop::Stop,
+    upload::Upload,
+};
+
+/// When the first live line comes, and how often the next ones do.
+const LIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+/// A call of a detector that runs so long is worth telling.
+const STUCK: Duration = Duration::from_secs(5);
+
+/// What its threads share.
+pub struct Shared {
+    /// The state folder.
+    pub state: PathBuf,
+    /// The config file; none is the built-in one.
+    pub config: Option<PathBuf>,
+    /// Who this process is to others.
+    pub holder: Holder,
+    /// When it started.
+    pub begun: Instant,
+    /// The same on the monotonic clock.
+    pub begun_mono_ns: u64,
+    /// Thrown when it is to end.
+    pub stop: Arc<Stop>,
+    /// Where everything that plugins emit comes together.
+    pub router: Arc<Router>,
+    /// Where records go.
+    pub journal: Arc<Journal>,
+    /// The device's id.
+    pub device: String,
+    /// Every instance whose library is loaded.
+    pub instances: Vec<Instance>,
+    /// Entries of the config that can't run.
+    pub unmatched: Vec<Plugin>,
+    /// What runs of each source.
+    pub slots: BTreeMap<String, Slot>,
+    /// What waits for each detector.
+    pub queues: BTreeMap<String, Arc<Queue>>,
+    /// Whether capture is paused.
+    pub pause: Mutex<Pause>,
+}
+
+/// Whether capture is paused.
+#[derive(Default)]
+pub struct Pause {
+    /// Since when, on the monotonic clock.
+    since: Option<u64>,
+    /// Counts pauses, so that a timer of an earlier one ends nothing.
+    number: u64,
+}
+
+/// Answers one request of the control socket.
+pub fn answer(shared: &Arc<Shared>, upload: &Upload, request: &Request) -> Answer {
+    match request {
+        Request::Status => match serde_json::to_value(shared.status(upload)) {
+            Ok(status) => Answer::Ok(status),
+            Err(error) => Answer::Error(error.to_string()),
+        },
+        Request::Pause { for_s } => match shared.pause(*for_s) {
+            Ok(text) => Answer::Ok(text.into()),
+            Err(error) => Answer::Error(error.to_string()),
+        },
+        Request::Resume => Answer::Ok(shared.resume("observing again").into()),
+    }
+}
+
+impl Shared {
+    pub fn of(&self, role: Role) -> impl Iterator<Item = &Instance> {
+        self.instances.iter().filter(move |instance| instance.port.role == role)
+    }
+
+    /// Tells the person what is collected: on the terminal, and as a record.
+    pub fn tell_start(&self) {
+        let notice = notice::notice(&self.instances);
+        self.router.host_record(NOTICE, journal::INSTANCE, &json!(notice));
+        if stdout().is_terminal() {
+            say(&notice::text(&notice, &self.state, &self.commands()));
+        } else {
+            info!(collects = ?notice.collects, never = ?notice.never, goes_to = ?notice.goes_to, "notice");
+        }
+    }
+
+    fn commands(&self) -> Vec<String> {
+        let exe = env::current_exe().unwrap_or_else(|_| "candor".into());
+        let default = Config::default().state().ok();
+        notice::commands(&exe, &self.state, default.as_deref())
+    }
+
+    /// Shows what was counted: soon after the start, then once a minute.
+    pub fn show_live(&self) {
+        let mut wait = LIVE.0;
+        while !self.stop.wait_for(wait) {
+            let stamp = self.router.clock.stamp(0, 0);
+            let local = self.router.clock.unix_ns() + i64::from(stamp.offset_s) * 1_000_000_000;
+            let time = &clock::rfc3339(local)[11..16];
+            let paused = if self.router.paused() { "paused, " } else { "" };
+            say(&format!("{time} {paused}{}\n", self.router.live.line()));
+            if wait == LIVE.0 {
+                say(&format!("Try: {}\n", self.commands().join("\n     ")));
+            }
+            wait = LIVE.1;
+        }
+    }
+
+    fn pause(self: &Arc<Self>, for_s: Option<u64>) -> Result<String> {
+        let number = {
+            let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+            pause.since.get_or_insert_with(|| self.router.clock.mono_ns());
+            pause.number += 1;
+            pause.number
+        };
+        self.router.pause(true);
+        self.each_source(call::pause);
+        let notice = json!({"cause": "pause", "for_s": for_s});
+        self.router.host_record(NOTICE, journal::INSTANCE, &notice);
+        info!(for_s, "paused");
+        let Some(seconds) = for_s else { return Ok("paused until `candor resume`".to_owned()) };
+        let shared = self.clone();
+        // Not joined at the stop: it waits for that too, and then has nothing left to do.
+        worker("pause", move || {
+            if !shared.stop.wait_for(Duration::from_secs(seconds)) && shared.pause_number() == number {
+                shared.resume("");
+            }
+        })?;
+        Ok(format!("paused for {seconds} s; `candor resume` ends it sooner"))
+    }
+
+    fn pause_number(&self) -> u64 {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner).number
+    }
+
+    /// Ends a pause, if there is one, and records it as the gap it is.
+    pub fn resume(&self, done: &str) -> String {
+        let since = self.pause.lock().unwrap_or_else(PoisonError::into_inner).since.take();
+        let Some(since) = since else { return "was not paused".to_owned() };
+        let gap =
+            json!({"reason": "paused", "from_mono_ns": since, "to_mono_ns": self.router.clock.mono_ns()});
+        self.router.host_record(GAP, journal::INSTANCE, &gap);
+        self.router.pause(false);
+        if !self.stop.stopped() {
+            self.each_source(call::resume);
+            self.router.host_record(NOTICE, journal::INSTANCE, &json!({"cause": "resume"}));
+            info!("resumed");
+        }
+        done.to_owned()
+    }
+
+    pub fn each_source(&self, f: fn(&Slot) -> Option<String>) {
+        for (id, slot) in &self.slots {
+            if let Some(cause) = f(slot) {
+                // The router drops what comes all the same.
+                warn!(plugin = id, cause, "a source did not do as it was told");
+            }
+        }
+    }
+
+    fn status(&self, upload: &Upload) -> Status {
+        let healths = self.router.healths();
+        let unmatched = self.unmatched.iter().map(|plugin| plugin.clone().with(healths.get(&plugin.id)));
+        let loaded = self.instances.iter().map(|instance| {
+            let port = &instance.port;
+            let plugin = Plugin {
+                version: port.version.clone(),
+                cpu_s: meter::thread_cpu_s(&instance.thread()),
+                waiting: self.queues.get(&port.id).map_or(0, |queue| queue.waiting()),
+                ..Plugin::unloaded(&port.id, port.role, &instance.name())
+            };
+            match port.busy_for().filter(|busy| *busy >= STUCK) {
+                Some(busy) => plugin.with(Some(&Health::stuck(busy))),
+                None => plugin.with(healths.get(&port.id)),
+            }
+        });
+        let plugins = loaded.chain(unmatched);
+        let first = self.router.live.first_mono_ns();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: self.holder.pid,
+            started: self.holder.started.clone(),
+            uptime_s: self.begun.elapsed().as_secs_f64(),
+            device: self.device.clone(),
+            state_folder: self.state.clone(),
+            config: self.config.clone(),
+            paused: self.router.paused(),
+            durable: self.journal.durable(),
+            trouble: self.journal.trouble(),
+            first_signal_ms: (first > 0).then(|| first.saturating_sub(self.begun_mono_ns) as f64 / 1e6),
+            cost: meter::process(),
+            plugins: plugins.collect(),
+            lost: self.router.lost().into_iter().map(Lost::from).collect(),
+            sinks: upload.progress().into_iter().map(|sink| (sink.id.clone(), json!(sink))).collect(),
+        }
+    }
+}
+
+fn say(text: &str) {
+    let mut out = stdout().lock();
+    // A terminal that went away isn't worth stopping for.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
