@@ -20,7 +20,7 @@ use crate::{Folder, candor, file_name};
 
 fn look(folder: &Folder, state: Option<&Path>) -> Vec<Found> {
     let folders = [folder.path().to_owned()];
-    scan::find(&Scan { folders: &folders, rules: &Plugins::default(), state, program: &candor() })
+    scan::find(&Scan { folders: &folders, rules: &Plugins::default(), state, program: candor() })
 }
 
 fn only(folder: &Folder) -> Outcome {
@@ -248,7 +248,7 @@ fn of_two_libraries_of_one_name_the_first_folder_s_is_taken() {
     let paths = [first.plugin("faulty"), second.plugin("faulty")];
     let folders = [&first, &second].map(|folder| folder.path().to_owned());
     let found =
-        scan::find(&Scan { folders: &folders, rules: &Plugins::default(), state: None, program: &candor() });
+        scan::find(&Scan { folders: &folders, rules: &Plugins::default(), state: None, program: candor() });
     let of = |path: &PathBuf| found.iter().find(|found| found.path == *path).unwrap();
     assert!(of(&paths[0]).info().is_some());
     assert!(of(&paths[1]).error().unwrap().to_string().contains("comes first"));
@@ -283,7 +283,7 @@ fn a_plugin_is_checked_in_a_child_that_may_crash_or_hang() {
     let folder = Folder::new();
     let check = |path: &Path, config: Value| {
         let mut out = Vec::new();
-        let passed = scan::plugin_check(&candor(), path, Some(&config), Style::Text, &mut out).unwrap();
+        let passed = scan::plugin_check(candor(), path, Some(&config), Style::Text, &mut out).unwrap();
         (passed, String::from_utf8(out).unwrap())
     };
     let good = folder.c("c_detector", "tests/plugins/c_detector/detector.c", &[]);
@@ -306,7 +306,7 @@ fn a_plugin_is_checked_in_a_child_that_may_crash_or_hang() {
     }
     // Without a config it can't pass, and the last line says what to do about it.
     let mut out = Vec::new();
-    assert!(!scan::plugin_check(&candor(), &faulty, None, Style::Text, &mut out).unwrap());
+    assert!(!scan::plugin_check(candor(), &faulty, None, Style::Text, &mut out).unwrap());
     assert!(String::from_utf8(out).unwrap().ends_with("pass those it needs with --config JSON\n"));
     let (passed, text) = check(&folder.fault("crashes", &["-DFAULT_SEGFAULT"]), json!({}));
     assert!(!passed && text.contains("crashed (signal 11 SIGSEGV)"), "{text}");

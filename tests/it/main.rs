@@ -6,11 +6,18 @@
 // Clippy lets tests unwrap, but not the functions they share.
 #![allow(clippy::unwrap_used)]
 
+mod agent;
 mod c_door;
+mod crash;
+mod desktop;
+mod display;
 mod kinds;
 mod load;
 mod panic;
+mod promises;
+mod store;
 mod trust;
+mod wait;
 
 use std::{
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
@@ -18,6 +25,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 use tempfile::TempDir;
@@ -47,11 +55,16 @@ fn file_name(name: &str) -> String {
     format!("{DLL_PREFIX}candor_{name}{DLL_SUFFIX}")
 }
 
-/// The agent, which cargo doesn't build for the tests of another crate.
-fn candor() -> PathBuf {
-    let path = built().join(format!("candor{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{}: isn't built; run cargo build --workspace", path.display());
-    path
+/// The agent, built if it isn't yet: cargo doesn't build it for the tests of another crate.
+fn candor() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--workspace"]).current_dir(root());
+        cargo.args((!cfg!(debug_assertions)).then_some("--release"));
+        assert!(cargo.status().unwrap().success(), "cargo build --workspace failed");
+        built().join(format!("candor{}", std::env::consts::EXE_SUFFIX))
+    })
 }
 
 /// A folder that plugins may be loaded from, whatever the umask here.

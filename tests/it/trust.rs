@@ -12,7 +12,7 @@ use crate::{Folder, candor, mode};
 
 fn look(folder: &Folder, rules: &Plugins) -> Found {
     let folders = [folder.path().to_owned()];
-    let mut found = scan::find(&Scan { folders: &folders, rules, state: None, program: &candor() });
+    let mut found = scan::find(&Scan { folders: &folders, rules, state: None, program: candor() });
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }

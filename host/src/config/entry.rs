@@ -24,7 +24,9 @@ impl Reader<'_> {
                         return Err(self.fault(&table, list, key, "unknown key; did you mean `plugin`?"));
                     }
                     None => {
-                        format!("{list}: names no plugin; add a line such as plugin = \"{}\"", example(list))
+                        format!(
+                            "{list}: names no plugin; add plugin = \"NAME\" with one that `candor plugins` lists"
+                        )
                     }
                 };
                 return Err(self.error(table.line, text));
@@ -88,13 +90,5 @@ impl Reader<'_> {
             }
         }
         Ok(kinds)
-    }
-}
-
-fn example(list: &str) -> &'static str {
-    match list {
-        "source" => "input",
-        "detector" => "activity",
-        _ => "local",
     }
 }

@@ -6,7 +6,7 @@ use std::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use plugin_api::prelude::*;
@@ -16,7 +16,7 @@ use crate::{Faults, absurd, block, garbage};
 config! {
     /// What the source does.
     pub enum SourceDoes {
-        Nothing, Count, Spin, Burst, Garbage, Absurd, Deaf, Stuck, Retry, Fatal,
+        Nothing, Count, Spin, Burst, Records, Garbage, Absurd, Deaf, Stuck, Retry, Fatal,
         PanicNew, PanicRun, PanicPause, PanicStop, PanicDrop,
     }
 }
@@ -65,6 +65,13 @@ impl FaultySource {
             self.wake.wait_while(stopped, |stopped| !*stopped).unwrap_or_else(PoisonError::into_inner);
     }
 
+    /// Waits a moment, or for the stop.
+    fn rest(&self) -> bool {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.wake.wait_timeout_while(stopped, Duration::from_millis(1), |stopped| !*stopped);
+        !*waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
     fn count(&self, out: &Out<'_>) {
         (0..self.config.count).for_each(|_| {
             out.emit(&[key()]);
@@ -99,6 +106,16 @@ impl Source for FaultySource {
             SourceDoes::Spin => {
                 while self.spinning.load(Ordering::Relaxed) {
                     out.emit(&[key(); 64]);
+                }
+            }
+            SourceDoes::Records => {
+                let (mut number, mut out) = (0_u32, *out);
+                while self.rest() {
+                    number += 1;
+                    out.vendor(
+                        "faulty.tick",
+                        &json!({"number": number, "text": "x".repeat(number as usize % 500)}),
+                    )?;
                 }
             }
             SourceDoes::Burst => {
