@@ -136,9 +136,11 @@ fn create(config: &Config, entry: &Entry, role: Role, found: &Found) -> Result<(
     result.map_err(|failure| refused(&config.name(), entry, &failure.text))
 }
 
-/// An error about the key a plugin's text begins with or names in backquotes, else about the whole entry.
-pub fn refused(file: &Path, entry: &Entry, text: &str) -> Error {
-    let key = entry.options.keys().find(|key| text.starts_with(*key) || text.contains(&format!("`{key}`")));
+/// An error about the key that a plugin's text names, or whose value it quotes; else about the whole entry.
+fn refused(file: &Path, entry: &Entry, text: &str) -> Error {
+    let named = |key: &&String| text.starts_with(*key) || text.contains(&format!("`{key}`"));
+    let quoted = |key: &&String| text.contains(&entry.options[*key].to_string());
+    let key = entry.options.keys().find(named).or_else(|| entry.options.keys().find(quoted));
     entry.error(file, key.map_or("", String::as_str), text)
 }
 
@@ -161,5 +163,21 @@ impl Serve for Mute {
     }
     fn state_folder(&self) -> Option<&str> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugins_word_about_a_value_becomes_a_line_of_the_config() {
+        let text = "[[detector]]\nplugin = \"activity\"\n\ninterval = \"abc\"\n";
+        let config = Config::parse(text, None).unwrap();
+        let cases = [("\"abc\" is not a duration", 4), ("`interval` is too short", 4), ("no", 1)];
+        for (said, line) in cases {
+            let error = refused(&config.name(), &config.detector[0], said).to_string();
+            assert!(error.contains(&format!(":{line}: ")) && error.ends_with(said), "{error}");
+        }
     }
 }

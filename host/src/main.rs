@@ -156,7 +156,7 @@ fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "candor: {error:#}");
+            let _ = writeln!(io::stderr(), "candor: {error}");
             ExitCode::FAILURE
         }
     }
