@@ -74,7 +74,14 @@ impl Device {
         self.name.push_str(name);
     }
 
-    /// Takes one signal; answers what is remarkable about the last ones.
+    /// Whether a rule is in force and may speak of this device: it does so once in a while only.
+    pub fn due(&self, rule: Rule, now: u64, config: &Config) -> bool {
+        let pause = config.again.nanos().saturating_mul(if rule.is_provenance() { 6 } else { 1 });
+        let recently = self.told[rule as usize].is_some_and(|told| now.abs_diff(told) < pause);
+        !recently && config.rules.contains(&rule)
+    }
+
+    /// Takes one signal; answers what is remarkable about the last ones, as far as it is due.
     pub fn take(&mut self, event: &Event<'_>, config: &Config) -> Option<Seen> {
         let now = event.mono_ns;
         if let Some(pointer) = event.pointer() {
@@ -109,8 +116,13 @@ impl Device {
     }
 
     fn strokes(&self, now: u64, config: &Config) -> Option<Seen> {
-        if let Some(kept) = beat(&self.strokes, config.period_share) {
+        let kept =
+            self.due(Rule::Period, now, config).then(|| beat(&self.strokes, config.period_share)).flatten();
+        if let Some(kept) = kept {
             return Some(in_time(kept, now, "strokes of the pointer", &self.strokes, true));
+        }
+        if !self.due(Rule::Strokes, now, config) {
+            return None;
         }
         let equal = self.motion.equal_strokes().filter(|share| *share >= config.strokes_share)?;
         let text = format!(
@@ -127,6 +139,9 @@ impl Device {
 
     fn steps(&self, now: u64, config: &Config) -> Option<Seen> {
         let equal = self.motion.equal_steps().filter(|share| *share >= config.steps_share)?;
+        if !self.due(Rule::Steps, now, config) {
+            return None;
+        }
         let text = format!(
             "{:.0} % of the pointer's steps were as fast and in the same direction as the one before. People speed up, slow down and curve.",
             equal * 100.0
@@ -140,8 +155,13 @@ impl Device {
     }
 
     fn clicks(&self, now: u64, config: &Config) -> Option<Seen> {
-        if let Some(kept) = beat(&self.clicks, config.period_share) {
+        let kept =
+            self.due(Rule::Period, now, config).then(|| beat(&self.clicks, config.period_share)).flatten();
+        if let Some(kept) = kept {
             return Some(in_time(kept, now, "clicks", &self.clicks, true));
+        }
+        if !self.due(Rule::Spots, now, config) {
+            return None;
         }
         let equal = self.motion.equal_spots().filter(|share| *share >= config.spots_share)?;
         let text = format!(
@@ -157,6 +177,9 @@ impl Device {
     }
 
     fn keys(&mut self, now: u64, config: &Config) -> Option<Seen> {
+        if !self.due(Rule::Period, now, config) {
+            return None;
+        }
         let slow = self.keys.kept(SLOW_KEY_BEAT, config.period_share);
         if let Some(kept) = slow.filter(|kept| now.saturating_sub(kept.from) >= SLOW_KEY_LASTS) {
             return Some(in_time(kept, now, "keys", &self.keys, false));

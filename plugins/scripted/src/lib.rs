@@ -138,13 +138,14 @@ impl Detector for Scripted {
                 self.devices[place].rename(device.name);
                 continue;
             }
-            if let Some(seen) = self.provenance.take(event, self.config.injected_share) {
-                self.tell(place, &seen, out)?;
-            }
             let device = &mut self.devices[place];
             device.used = event.mono_ns;
+            let due = |rule| device.due(rule, event.mono_ns, &self.config);
+            if let Some(seen) = self.provenance.take(event, self.config.injected_share, due) {
+                tell(device, &seen, out)?;
+            }
             if let Some(seen) = device.take(event, &self.config) {
-                self.tell(place, &seen, out)?;
+                tell(device, &seen, out)?;
             }
         }
         Ok(())
@@ -175,19 +176,12 @@ impl Scripted {
         self.devices[quiet] = new;
         quiet
     }
+}
 
-    /// Stores a finding, unless its rule is off or spoke of this device a short time ago.
-    fn tell(&mut self, place: usize, seen: &Seen, out: &mut Out<'_>) -> Result<(), Error> {
-        let device = &mut self.devices[place];
-        let pause = self.config.again.nanos().saturating_mul(if seen.rule.is_provenance() { 6 } else { 1 });
-        let told = &mut device.told[seen.rule as usize];
-        let recently = told.is_some_and(|told| seen.to.abs_diff(told) < pause);
-        if recently || !self.config.rules.contains(&seen.rule) {
-            return Ok(());
-        }
-        *told = Some(seen.to);
-        out.finding(evidence::finding(seen, device))
-    }
+/// Stores a finding, and notes when its rule spoke.
+fn tell(device: &mut Watched, seen: &Seen, out: &mut Out<'_>) -> Result<(), Error> {
+    device.told[seen.rule as usize] = Some(seen.to);
+    out.finding(evidence::finding(seen, device))
 }
 
 impl Rule {

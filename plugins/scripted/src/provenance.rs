@@ -22,8 +22,9 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Counts one signal; answers when much of the last minute's input is of its origin, and that is a program's.
-    pub fn take(&mut self, event: &Event<'_>, share: f64) -> Option<Seen> {
+    /// Counts one signal; answers when much of the last minute's input is of its origin, that is a program's, and
+    /// the rule is due.
+    pub fn take(&mut self, event: &Event<'_>, share: f64, due: impl Fn(Rule) -> bool) -> Option<Seen> {
         let bucket = event.mono_ns / BUCKET;
         self.turn(bucket);
         let counted = &mut self.counts[(bucket % BUCKETS as u64) as usize][event.origin() as usize];
@@ -33,6 +34,9 @@ impl Provenance {
             Origin::Virtual => Rule::Virtual,
             Origin::Unknown | Origin::Physical => return None,
         };
+        if !due(rule) {
+            return None;
+        }
         let of =
             |origin: Origin| self.counts.iter().map(|counts| u64::from(counts[origin as usize])).sum::<u64>();
         let (made, total) = (of(event.origin()), Origin::ALL.into_iter().map(of).sum::<u64>());
