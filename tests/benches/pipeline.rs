@@ -58,6 +58,7 @@ fn main() {
             version: "0.0.0".to_owned(),
             state_folder: state.path().display().to_string(),
             level: 3,
+            pulse: Default::default(),
         })
     };
     let stop = Arc::new(Stop::default());
