@@ -17,12 +17,21 @@ pub const NAMES: &[&str] = if cfg!(target_os = "linux") {
     &["x11"]
 };
 
+/// What lets a user read the devices, and its price.
+#[cfg(target_os = "linux")]
+pub const READ_DEVICES: &str =
+    "run `sudo usermod -aG input $USER` and log in again (all programs of this user may read all input then)";
+
 /// One way to observe input.
 pub trait Backend {
     /// Its name, and what it observes.
     fn name(&self) -> String;
     /// What it can't see, for the person who reads the counts.
     fn blind(&self) -> String;
+    /// What to do so that it sees more, if it should.
+    fn fix(&self) -> Option<&'static str> {
+        None
+    }
     /// Observes until something else is wanted. An error when what it observes is gone.
     fn run(&mut self, gate: &Gate, batch: &mut Batch, out: &Out<'_>) -> Result<(), Lost>;
 }
@@ -90,7 +99,9 @@ pub fn open(choice: &Choice, gate: &Arc<Gate>) -> Result<Box<dyn Backend>, Lost>
         Some("x11") => x11(),
         Some(_) => evdev(),
         // Under Wayland an X server sees its own windows only, so devices come first.
-        None if is_wayland() => evdev().or_else(|_| x11()),
+        None if is_wayland() => {
+            evdev().or_else(|no_devices| x11().map_err(|no_display| neither(&no_display, &no_devices)))
+        }
         None => x11().or_else(|no_display| evdev().map_err(|no_devices| neither(&no_display, &no_devices))),
     }
 }
@@ -117,7 +128,7 @@ pub fn open(choice: &Choice, _: &Arc<Gate>) -> Result<Box<dyn Backend>, Lost> {
 
 /// Whether this is a Wayland session.
 #[cfg(target_os = "linux")]
-pub fn is_wayland() -> bool {
+fn is_wayland() -> bool {
     let is = |name, wanted: &str| std::env::var(name).is_ok_and(|value| value == wanted);
     is("XDG_SESSION_TYPE", "wayland")
         || (!is("XDG_SESSION_TYPE", "x11") && std::env::var("WAYLAND_DISPLAY").is_ok())

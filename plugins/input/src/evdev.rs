@@ -27,7 +27,7 @@ use rustix::{
 
 use self::node::{Node, Opened};
 use crate::{
-    backend::{Backend, Lost},
+    backend::{Backend, Lost, READ_DEVICES},
     batch::Batch,
     gate::{Gate, Wanted},
 };
@@ -63,7 +63,7 @@ impl Evdev {
             )),
             (0, denied) => Err(Lost::new(
                 format!("the user may not read any of {denied} devices in {FOLDER}"),
-                "run `sudo usermod -aG input $USER` and log in again (all programs of this user may read all input then)",
+                READ_DEVICES,
             )),
             _ => Ok(evdev),
         }
@@ -189,6 +189,10 @@ impl Backend for Evdev {
             "{denied}input that programs inject into X or Wayland, pointer position, taps on a touchpad; \
              all sessions and seats of this machine are seen"
         )
+    }
+
+    fn fix(&self) -> Option<&'static str> {
+        (self.denied > 0).then_some(READ_DEVICES)
     }
 
     fn run(&mut self, gate: &Gate, batch: &mut Batch, out: &Out<'_>) -> Result<(), Lost> {

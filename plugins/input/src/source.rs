@@ -65,7 +65,11 @@ impl Source for Input {
                 Ok(mut backend) => {
                     info!(backend = backend.name(), blind = backend.blind(), "observing");
                     let cause = format!("{}; blind to {}", backend.name(), backend.blind());
-                    health.say(out, Health::ok(cause))?;
+                    let told = match backend.fix() {
+                        None => Health::ok(cause),
+                        Some(fix) => Health::degraded(cause, fix),
+                    };
+                    health.say(out, told)?;
                     wait = FIRST_WAIT;
                     match backend.run(&self.gate, &mut batch, out) {
                         Ok(()) => continue,
@@ -110,7 +114,7 @@ impl Said {
             return Ok(());
         }
         if health.state != "ok" {
-            warn!(cause = health.cause, fix = health.fix, "not observing");
+            warn!(cause = health.cause, fix = health.fix, "degraded");
         }
         out.health(&health)?;
         self.last = Some(health);

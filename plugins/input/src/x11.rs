@@ -22,7 +22,11 @@ use rustix::{
     event::{PollFd, PollFlags, poll},
     time::Timespec,
 };
-use x11rb::{connection::Connection, protocol::xproto::ConnectionExt, rust_connection::RustConnection};
+use x11rb::{
+    connection::{Connection, RequestConnection},
+    protocol::{randr::ConnectionExt as _, xproto::ConnectionExt as _},
+    rust_connection::RustConnection,
+};
 
 use self::{
     clock::Clock,
@@ -56,6 +60,8 @@ pub struct X11 {
     raw: Tap,
     /// Without it warps and repeats are not seen.
     core: Option<Tap>,
+    /// A Wayland compositor's own server, which is told only of input to its windows.
+    is_xwayland: bool,
     state: State,
 }
 
@@ -96,8 +102,9 @@ impl X11 {
         let pointer = control.query_pointer(root)?.reply()?;
         join.place(i32::from(pointer.root_x) << 8, i32::from(pointer.root_y) << 8);
         let devices = Devices::new(&control)?;
+        let is_xwayland = is_xwayland(&control, root).unwrap_or(false);
         let state = State { devices, keymap, clock, join, codes };
-        Ok(Self { display: display.to_owned(), control, root, raw, core, state })
+        Ok(Self { display: display.to_owned(), control, root, raw, core, is_xwayland, state })
     }
 
     /// Reads what came and passes on what is settled. Says how many packets there were.
@@ -157,15 +164,22 @@ impl Backend for X11 {
 
     fn blind(&self) -> String {
         let mut blind = String::new();
-        #[cfg(target_os = "linux")]
-        if crate::backend::is_wayland() {
-            blind.push_str("all input that goes to Wayland windows (the user may not read /dev/input), ");
+        if self.is_xwayland {
+            blind.push_str("all input to Wayland windows, ");
         }
         if self.core.is_none() {
             blind.push_str("pointer warps, pointer position and key repeats (the server has no RECORD), ");
         }
         blind.push_str("events that programs send straight to a window, and other sessions");
         blind
+    }
+
+    fn fix(&self) -> Option<&'static str> {
+        #[cfg(target_os = "linux")]
+        if self.is_xwayland {
+            return Some(crate::backend::READ_DEVICES);
+        }
+        self.core.is_none().then_some("start the X server with its RECORD extension")
     }
 
     fn run(&mut self, gate: &Gate, batch: &mut Batch, out: &Out<'_>) -> Result<(), Lost> {
@@ -236,6 +250,18 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Whether the server is Xwayland: since version 23 by its extension, before that by the names of its outputs.
+fn is_xwayland(control: &Server, root: u32) -> Result<bool, Failure> {
+    if control.extension_information("XWAYLAND")?.is_some() {
+        return Ok(true);
+    }
+    control.randr_query_version(1, 3)?.reply()?;
+    let resources = control.randr_get_screen_resources_current(root)?.reply()?;
+    let Some(first) = resources.outputs.first() else { return Ok(false) };
+    let output = control.randr_get_output_info(*first, resources.config_timestamp)?.reply()?;
+    Ok(output.name.starts_with(b"XWAYLAND"))
 }
 
 /// What a wheel button stands for, in 1/120 notch to the right and down.

@@ -50,6 +50,12 @@ impl Display {
         assert!(status.success(), "xdotool {arguments}: {status}");
     }
 
+    /// Sends the server a signal, such as one that has it hang.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.server.id().to_string()).status();
+        assert!(status.expect("kill").success());
+    }
+
     /// Ends the server without giving it a chance to say goodbye.
     pub fn kill(mut self) -> String {
         self.end();

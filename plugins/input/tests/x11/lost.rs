@@ -45,6 +45,19 @@ fn a_stop_takes_less_than_a_second_observing_or_not() {
 }
 
 #[test]
+fn a_server_that_hangs_holds_up_no_stop() {
+    let display = Display::start();
+    display.signal("STOP");
+    let bench = Bench::started(&display.name);
+    bench.settled();
+    assert!(bench.stop() < Duration::from_secs(1));
+    display.signal("CONT");
+    let bench = Bench::observing(&display.name);
+    display.signal("STOP");
+    assert!(bench.stop() < Duration::from_secs(1));
+}
+
+#[test]
 fn nothing_is_observed_during_a_pause() {
     let display = Display::start();
     let bench = Bench::observing(&display.name);
