@@ -9,6 +9,7 @@
 mod agent;
 mod c_door;
 mod crash;
+mod day;
 mod desktop;
 mod display;
 mod kinds;
