@@ -25,13 +25,19 @@ impl<T> Doing<T> for io::Result<T> {
     }
 }
 
-/// Makes a folder, and those above it, for this user alone.
+/// Makes a folder, and those above it, for this user alone; a power cut does not take them away again.
 pub fn folder(path: &Path) -> Result<()> {
+    let made: Vec<_> = path.ancestors().take_while(|folder| !folder.exists()).collect();
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).doing("make the folder", path)
+    builder.create(path).doing("make the folder", path)?;
+    for parent in made.iter().filter_map(|folder| folder.parent()) {
+        // Above the state folder there may be one that this user can't open; it is then synced when the system likes.
+        let _ = sync_folder(parent);
+    }
+    Ok(())
 }
 
 /// Opens a new or emptied file for this user alone.
@@ -43,34 +49,24 @@ pub fn create(path: &Path) -> Result<File> {
     options.open(path).doing("create", path)
 }
 
-/// Writes a file so that after a power cut it is there whole or not at all. Folders below `root` are made and synced.
-pub fn write(root: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file so that after a power cut it is there whole or not at all, in folders made as needed.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let part = with_suffix(path, PART);
-    let done = write_part(root, path, &part, bytes);
+    let done = write_part(path, &part, bytes);
     if done.is_err() {
         let _ = fs::remove_file(&part);
     }
     done
 }
 
-fn write_part(root: &Path, path: &Path, part: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = path.parent().unwrap_or(root);
-    let made = missing(root, parent);
+fn write_part(path: &Path, part: &Path, bytes: &[u8]) -> Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
     folder(parent)?;
     let mut file = create(part)?;
     file.write_all(bytes).doing("write", part)?;
     file.sync_all().doing("sync", part)?;
     fs::rename(part, path).doing("rename into place", path)?;
-    sync_folder(parent)?;
-    for folder in made {
-        sync_folder(folder.parent().unwrap_or(root))?;
-    }
-    Ok(())
-}
-
-/// The folders from `path` up to `root` that are not there yet.
-fn missing(root: &Path, path: &Path) -> Vec<PathBuf> {
-    path.ancestors().take_while(|folder| *folder != root && !folder.exists()).map(Path::to_owned).collect()
+    sync_folder(parent)
 }
 
 /// Makes the names in a folder durable. Windows does so by itself and has no such call.
@@ -144,8 +140,8 @@ mod tests {
     fn write_leaves_the_file_and_nothing_else() {
         let root = tempfile::tempdir().expect("a folder");
         let path = root.path().join("a/b/file");
-        write(root.path(), &path, b"one").expect("written");
-        write(root.path(), &path, b"two").expect("written again");
+        write(&path, b"one").expect("written");
+        write(&path, b"two").expect("written again");
         assert_eq!(fs::read(&path).expect("read"), b"two");
         assert_eq!(names(&root.path().join("a/b")).expect("names"), ["file"]);
     }

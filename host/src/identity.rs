@@ -88,7 +88,7 @@ fn make(state: &Path, holder: Option<String>, origin: Origin) -> Result<Identity
 
 fn store(state: &Path, stored: &Stored) -> Result<()> {
     let text = json!(stored).to_string();
-    disk::write(state, &state.join(FILE), text.as_bytes())
+    disk::write(&state.join(FILE), text.as_bytes())
 }
 
 /// 128 random bits in hex.

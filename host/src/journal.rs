@@ -152,12 +152,17 @@ impl Journal {
         let (inbox, messages) = mpsc::sync_channel(options.queue.max(1));
         let durable = tail.durable();
         let trouble = Arc::new(Mutex::new(tail.trouble.clone()));
+        let ended = Ended(trouble.clone());
         let writer =
             writer::Writer::new(options, tail, spool.clone(), recovery.owed.clone(), trouble.clone());
-        let thread =
-            thread::Builder::new().name("journal".into()).spawn(move || writer.run(&messages)).map_err(
-                |source| Error::State { doing: "start the journal's thread", path: PathBuf::new(), source },
-            )?;
+        let thread = thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || ended.after(|| writer.run(&messages)))
+            .map_err(|source| Error::State {
+                doing: "start the journal's thread",
+                path: PathBuf::new(),
+                source,
+            })?;
         Ok((Self { inbox: Some(inbox), thread: Mutex::new(Some(thread)), durable, trouble, spool }, recovery))
     }
 
@@ -219,6 +224,24 @@ impl Journal {
 
     fn send(&self, message: Message) -> Result<()> {
         self.inbox.as_ref().and_then(|inbox| inbox.send(message).ok()).ok_or(GONE)
+    }
+}
+
+/// Leaves word if the thread panics: nothing is recorded from then on.
+struct Ended(Arc<Mutex<Option<String>>>);
+
+impl Ended {
+    fn after(self, run: impl FnOnce()) {
+        run();
+        drop(self);
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(GONE.to_string());
+        }
     }
 }
 

@@ -3,15 +3,15 @@
 //! One object per kind and UTC date, lines in the order of their numbers, zstd at a fixed level: the same records give
 //! the same bytes with the same version. Nothing here is final until the journal says so in a `sealed` frame.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, io::Write, path::Path, time::Instant};
 
 use serde_json::{Map, Value};
 
 use crate::{
-    disk,
+    disk::{self, Doing},
     error::{Error, Result},
     journal::{
-        Blob, INSTANCE, Runs,
+        Blob, INSTANCE,
         files::{Head, Sealed},
         line,
         scan::Scan,
@@ -37,8 +37,19 @@ pub struct Limit {
 /// The lines of one object: number and text.
 type Lines<'a> = Vec<(u64, &'a str)>;
 
-/// Writes the objects and the manifest for the numbers after the head.
+/// Writes the objects and the manifest for the numbers after the head; if that fails, leaves none of them.
 pub fn make(spool: &Spool, scan: &Scan, head: &Head, limit: Limit) -> Result<Sealed> {
+    let mut written = Vec::new();
+    let made = write(spool, scan, head, limit, &mut written);
+    if made.is_err() {
+        for key in written {
+            let _ = spool.remove(&key);
+        }
+    }
+    made
+}
+
+fn write(spool: &Spool, scan: &Scan, head: &Head, limit: Limit, written: &mut Vec<String>) -> Result<Sealed> {
     let first = head.sealed + 1;
     let mut groups = BTreeMap::<(&str, &str), Lines<'_>>::new();
     let mut manifest = Manifest::new(head, first, limit.last);
@@ -56,39 +67,42 @@ pub fn make(spool: &Spool, scan: &Scan, head: &Head, limit: Limit) -> Result<Sea
         if limit.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Error::Journal { text: "no time left to seal" });
         }
-        manifest.objects.push(object(spool, &head.device, kind, date, &lines)?);
+        let (first, last) = (lines[0].0, lines[lines.len() - 1].0);
+        let device = &head.device;
+        let key = format!("v=1/device={device}/kind={kind}/date={date}/{first:020}-{last:020}.ndjson.zst");
+        written.push(key.clone());
+        manifest.objects.push(object(spool, key, kind, &lines)?);
     }
     let (key, bytes) = (manifest.key(), manifest.bytes()?);
-    disk::write(spool.root(), &spool.path(&key), &bytes)?;
+    written.push(key.clone());
+    disk::write(&spool.path(&key), &bytes)?;
     Ok(Sealed { first, last: limit.last, key, sha256: disk::hex(&disk::sha256(&bytes)) })
 }
 
-fn object(spool: &Spool, device: &str, kind: &str, date: &str, lines: &Lines<'_>) -> Result<ObjectEntry> {
-    let runs: Runs = lines.iter().map(|(seq, _)| *seq).collect();
-    let (first, last) = (lines[0].0, lines[lines.len() - 1].0);
-    let key = format!("v=1/device={device}/kind={kind}/date={date}/{first:020}-{last:020}.ndjson.zst");
+fn object(spool: &Spool, key: String, kind: &str, lines: &Lines<'_>) -> Result<ObjectEntry> {
     let path = spool.path(&key);
-    let text = lines.iter().fold(String::new(), |text, (_, line)| text + line + "\n");
-    let bytes = compress(text.as_bytes()).map_err(|source| Error::State {
-        doing: "compress",
-        path: path.clone(),
-        source,
-    })?;
-    disk::write(spool.root(), &path, &bytes)?;
+    let bytes = compress(lines).doing("compress", &path)?;
+    disk::write(&path, &bytes)?;
     Ok(ObjectEntry {
         key,
         kind: kind.to_owned(),
         len: bytes.len() as u64,
         sha256: disk::hex(&disk::sha256(&bytes)),
         records: lines.len() as u64,
-        seq: runs,
+        seq: lines.iter().map(|(seq, _)| *seq).collect(),
     })
 }
 
-fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = zstd::bulk::Compressor::new(LEVEL)?;
-    encoder.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
-    encoder.compress(bytes)
+fn compress(lines: &Lines<'_>) -> std::io::Result<Vec<u8>> {
+    let len: usize = lines.iter().map(|(_, line)| line.len() + 1).sum();
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), LEVEL)?;
+    encoder.include_checksum(true)?;
+    encoder.set_pledged_src_size(Some(len as u64))?;
+    for (_, line) in lines {
+        encoder.write_all(line.as_bytes())?;
+        encoder.write_all(b"\n")?;
+    }
+    encoder.finish()
 }
 
 /// A gap as the manifest tells it: all its record's own fields and its number.
@@ -121,16 +135,9 @@ pub fn attached(kind: &str, seq: u64, line: &str) -> Option<BlobEntry> {
 }
 
 /// Writes a blob to a file of its own, before the record that names it.
-pub fn blob(
-    root: &std::path::Path,
-    device: &str,
-    seq: u64,
-    date: &str,
-    kind: &str,
-    blob: &Blob,
-) -> Result<BlobEntry> {
+pub fn blob(root: &Path, device: &str, seq: u64, date: &str, kind: &str, blob: &Blob) -> Result<BlobEntry> {
     let key = format!("v=1/device={device}/_blob/date={date}/{seq:020}.{}", extension(&blob.media_type));
-    disk::write(root, &root.join(&key), &blob.bytes)?;
+    disk::write(&root.join(&key), &blob.bytes)?;
     Ok(BlobEntry {
         key,
         kind: kind.to_owned(),

@@ -123,11 +123,10 @@ impl Upload {
         let mut workers = Vec::new();
         for target in targets {
             let path = delivered::path(state, &target.id);
-            let delivered = delivered::read_or_start(state, &path, &spool)?;
+            let delivered = delivered::read_or_start(&path, &spool)?;
             let shared = Arc::new(Mutex::new(Shared { delivered, ..Shared::default() }));
             let run = Run {
                 spool: spool.clone(),
-                state: state.to_owned(),
                 path,
                 target: target.clone(),
                 shared: shared.clone(),
@@ -262,7 +261,6 @@ enum Outcome {
 
 struct Run {
     spool: Arc<Spool>,
-    state: PathBuf,
     path: PathBuf,
     target: Target,
     shared: Arc<Mutex<Shared>>,
@@ -393,7 +391,7 @@ impl Run {
 
     /// Remembers what was delivered. That it can't be costs sending it again after a restart.
     fn keep(&self, delivered: &Delivered) {
-        if let Err(error) = delivered::write(&self.state, &self.path, delivered) {
+        if let Err(error) = delivered::write(&self.path, delivered) {
             info!(sink = self.target.id, %error, "delivery not noted, may be repeated after a restart");
         }
     }

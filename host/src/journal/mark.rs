@@ -7,7 +7,7 @@
 use std::{
     fs::{self, File},
     io::{Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::disk;
@@ -70,6 +70,7 @@ fn short(text: &str) -> [u8; 16] {
 /// Writes the mark.
 pub struct Marker {
     file: Option<File>,
+    path: PathBuf,
     mark: Mark,
 }
 
@@ -77,17 +78,20 @@ impl Marker {
     /// Opens the mark of a journal's folder. What it holds stays until the first [`set`](Self::set).
     pub fn new(folder: &Path, device: &str, boot: &str) -> Self {
         let path = folder.join("mark");
-        let file = fs::OpenOptions::new().read(true).write(true).open(&path).ok();
-        let file = file.or_else(|| disk::create(&path).ok());
-        Self { file, mark: Mark { device: short(device), boot: short(boot), durable: 0, unix_ns: 0 } }
+        let fits = fs::metadata(&path).is_ok_and(|file| file.len() == LEN as u64);
+        let file =
+            if fits { fs::OpenOptions::new().write(true).open(&path).ok() } else { disk::create(&path).ok() };
+        Self { file, path, mark: Mark { device: short(device), boot: short(boot), durable: 0, unix_ns: 0 } }
     }
 
-    /// Says what is durable. That it can't be said costs exactness after a kill, nothing else.
+    /// Says what is durable. A mark that can't be written goes away: it would pass for exact.
     pub fn set(&mut self, durable: u64, unix_ns: i64) {
         self.mark.durable = durable;
         self.mark.unix_ns = unix_ns;
-        if let Some(file) = &mut self.file {
-            let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&self.mark.encode()));
+        let Some(file) = &mut self.file else { return };
+        if file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&self.mark.encode())).is_err() {
+            self.file = None;
+            let _ = fs::remove_file(&self.path);
         }
     }
 }

@@ -65,7 +65,7 @@ pub fn read(path: &Path) -> Option<Delivered> {
 
 /// Reads what a sink has. A sink that is new has everything there is now: it starts at the next seal. One whose file is
 /// damaged is sent everything that is still here.
-pub fn read_or_start(state: &Path, path: &Path, spool: &Spool) -> Result<Delivered> {
+pub fn read_or_start(path: &Path, spool: &Spool) -> Result<Delivered> {
     match fs::read(path) {
         Ok(bytes) => return Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -79,11 +79,11 @@ pub fn read_or_start(state: &Path, path: &Path, spool: &Spool) -> Result<Deliver
     }
     let (device, sealed) = spool.sealed();
     delivered.done.insert(device, sealed);
-    write(state, path, &delivered)?;
+    write(path, &delivered)?;
     Ok(delivered)
 }
 
 /// Writes what a sink has.
-pub fn write(state: &Path, path: &Path, delivered: &Delivered) -> Result<()> {
-    disk::write(state, path, serde_json::json!(delivered).to_string().as_bytes())
+pub fn write(path: &Path, delivered: &Delivered) -> Result<()> {
+    disk::write(path, serde_json::json!(delivered).to_string().as_bytes())
 }

@@ -126,7 +126,7 @@ fn orphaned_blob_goes_and_named_one_stays() {
     drop(journal);
     let orphan = format!("v=1/device={device}/_blob/date=2026-01-01/00000000000000000099.webp");
     let path = state.path().join("spool").join(orphan);
-    disk::write(state.path(), &path, b"a crash came before its record").expect("written");
+    disk::write(&path, b"a crash came before its record").expect("written");
     let audit = audit::settle(state.path());
     assert!(!path.exists());
     assert_eq!(audit.numbers(), (0..4).collect());

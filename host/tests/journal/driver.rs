@@ -25,7 +25,10 @@ fn driver() {
     let clock = Clock::system();
     let mut options = Options::new(state, clock.clone());
     options.seal_every = Duration::from_millis(number(SEAL));
-    let (journal, recovery) = Journal::open(options).expect("opened");
+    let (journal, recovery) = match Journal::open(options) {
+        Ok(opened) => opened,
+        Err(error) => return eprintln!("driver: {error}"),
+    };
     let mut out = std::io::stdout().lock();
     for finding in &recovery.findings {
         writeln!(out, "found {finding}").expect("a reader");
@@ -63,7 +66,8 @@ pub struct Driver {
     out: BufReader<ChildStdout>,
     /// What it said was acknowledged: `n`, and when on the monotonic clock.
     pub acknowledged: Vec<(u64, u64)>,
-    ready: bool,
+    /// Whether it had opened the journal.
+    pub ready: bool,
     /// What it found when it opened the journal.
     pub found: Vec<String>,
 }
@@ -94,11 +98,18 @@ impl Driver {
             .spawn()
             .expect("a driver");
         let out = BufReader::new(child.stdout.take().expect("its output"));
-        let mut driver = Self { child, out, acknowledged: Vec::new(), ready: false, found: Vec::new() };
-        while !driver.ready {
-            driver.work(1);
+        Self { child, out, acknowledged: Vec::new(), ready: false, found: Vec::new() }
+    }
+
+    /// Lets it come up and work for a random time; every fourth time it may not even get that far.
+    pub fn run(&mut self, round: u64, lines: u64) {
+        if round % 4 != 3 {
+            while !self.ready {
+                self.work(1);
+            }
+            self.work(1 + random(lines));
         }
-        driver
+        linger();
     }
 
     /// Reads one line; false at the end.
@@ -129,18 +140,24 @@ impl Driver {
     }
 
     /// Kills it, and reads what it still said before.
-    pub fn kill(mut self) -> (Vec<(u64, u64)>, Vec<String>) {
+    pub fn kill(&mut self) {
         self.child.kill().expect("killed");
         while self.read() {}
         self.child.wait().expect("gone");
-        (std::mem::take(&mut self.acknowledged), std::mem::take(&mut self.found))
+    }
+
+    /// The numbers acknowledged before a moment, in a run that counts from `first`.
+    pub fn before(&self, first: u64, moment: u64) -> std::ops::Range<u64> {
+        let last = self.acknowledged.iter().filter(|(_, when)| *when < moment).map(|(n, _)| n + 1).max();
+        first..last.unwrap_or(first)
     }
 }
 
-/// The numbers acknowledged before a moment, in a round that counts from `first`.
-pub fn before(acknowledged: &[(u64, u64)], first: u64, moment: u64) -> std::ops::Range<u64> {
-    let last = acknowledged.iter().filter(|(_, when)| *when < moment).map(|(n, _)| n + 1).max();
-    first..last.unwrap_or(first)
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A number below `limit` from the system's randomness, so that every run tries other moments.
@@ -150,8 +167,8 @@ pub fn random(limit: u64) -> u64 {
 }
 
 /// Lets a random short time pass, to leave the beat of the acknowledgements.
-pub fn linger() {
-    let until = std::time::Instant::now() + Duration::from_micros(random(8000));
+fn linger() {
+    let until = std::time::Instant::now() + Duration::from_micros(random(20_000));
     while std::time::Instant::now() < until {
         std::hint::spin_loop();
     }
