@@ -71,10 +71,14 @@ fn write_part(path: &Path, part: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Makes the names in a folder durable. Windows does so by itself and has no such call.
 pub fn sync_folder(path: &Path) -> Result<()> {
-    if cfg!(unix) {
-        File::open(path).and_then(|folder| folder.sync_all()).doing("sync the folder", path)?;
+    if !cfg!(unix) {
+        return Ok(());
     }
-    Ok(())
+    match File::open(path).and_then(|folder| folder.sync_all()) {
+        // Some network file systems know no such call.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        done => done.doing("sync the folder", path),
+    }
 }
 
 /// Removes a file; that it was not there is fine.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, io::Write, path::Path, time::Instant};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     disk::{self, Doing},
@@ -24,6 +24,8 @@ mod manifest;
 pub use manifest::{BlobEntry, Manifest, ObjectEntry, key, media_type};
 
 const LEVEL: i32 = 5;
+/// How long a gap record may be to be told whole in a manifest.
+const GAP_MAX: usize = 4096;
 
 /// How far to seal, and until when.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +59,7 @@ fn write(spool: &Spool, scan: &Scan, head: &Head, limit: Limit, written: &mut Ve
         let Some((kind, date, line)) = scan.payload(seq).and_then(line::split) else { continue };
         groups.entry((kind, date)).or_default().push((seq, line));
         if kind == "gap" {
-            manifest.gaps.extend(gap(line));
+            manifest.gaps.extend(gap(seq, line));
         }
         if let Some(blob) = attached(kind, seq, line) {
             manifest.add_blob(blob, spool);
@@ -105,8 +107,12 @@ fn compress(lines: &Lines<'_>) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// A gap as the manifest tells it: all its record's own fields and its number.
-fn gap(line: &str) -> Option<Map<String, Value>> {
+/// A gap as the manifest tells it: all its record's own fields and its number, or only that if the record is long.
+fn gap(seq: u64, line: &str) -> Option<Map<String, Value>> {
+    if line.len() > GAP_MAX {
+        let Value::Object(fields) = json!({"seq": seq, "reason": "see its record"}) else { return None };
+        return Some(fields);
+    }
     let Value::Object(mut fields) = serde_json::from_str(line).ok()? else { return None };
     for name in ["time", "local_date", "mono_ns", "boot", "offset_s", "zone", "plugin_version"] {
         fields.remove(name);

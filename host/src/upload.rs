@@ -402,9 +402,10 @@ pub fn delivered(state: &Path, id: &str) -> Delivered {
     delivered::read(&delivered::path(state, id)).unwrap_or_default()
 }
 
-/// The name of a sink's file, which must not leave its folder whatever the id is.
+/// The name of a sink's file, which must not leave its folder whatever the id is, nor be another's where case is ignored.
 fn file_name(id: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    let plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter);
     if !id.is_empty() && id.len() <= 64 && id.chars().all(plain) {
         format!("{id}.json")
     } else {

@@ -33,6 +33,9 @@ pub fn check(record: &Record) -> Result<()> {
     if record.body.len() > BODY_MAX {
         return fail(format!("its body has {} bytes; at most {BODY_MAX} are taken", record.body.len()));
     }
+    if record.blob.as_ref().is_some_and(|blob| !is_media_type(&blob.media_type)) {
+        return fail("its blob's media type is none; use one like image/webp".into());
+    }
     let mut json = serde_json::Deserializer::from_slice(&record.body);
     match json.deserialize_map(Names).and_then(|()| json.end()) {
         Ok(()) => Ok(()),
@@ -49,6 +52,11 @@ pub fn is_kind(name: &str) -> bool {
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
     };
     name.len() <= 64 && !name.starts_with('_') && name.split('.').all(part)
+}
+
+fn is_media_type(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte);
+    !text.is_empty() && text.len() <= 100 && text.bytes().all(plain)
 }
 
 struct Names;
@@ -232,6 +240,8 @@ mod tests {
         let bytes = Record { body: b"{\"a\":\"\xff\"}".to_vec(), ..record("{}") };
         assert!(check(&bytes).is_err());
         check(&record("{\"a\":{\"seq\":1}}")).expect("only the outer names are the host's");
+        let blob = super::super::Blob { media_type: "x".repeat(101), bytes: Vec::new() };
+        assert!(check(&Record { blob: Some(blob), ..record("{}") }).is_err());
         let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(BODY_MAX));
         assert!(check(&record(&huge)).is_err());
     }

@@ -47,9 +47,26 @@ struct Chain {
     next: u64,
     /// Its numbers that are neither here nor declared.
     missing: Runs,
+    /// Those above may never have been used.
+    known: u64,
     clean: bool,
     /// When the run before was last known to be alive.
     alive: Option<i64>,
+}
+
+impl Chain {
+    /// The gaps for numbers that can't be read: those somebody may have heard of, and those that may never have been.
+    fn gaps(&self) -> Vec<Value> {
+        let (mut damaged, mut torn) = (self.missing.clone(), self.missing.clone());
+        damaged.remove(self.known + 1, u64::MAX);
+        torn.remove(0, self.known);
+        let mut gaps = writer::damaged(&damaged);
+        for (first, last) in torn.iter() {
+            let text = "the end of the journal can't be read; these numbers may never have been used, and are not used again";
+            gaps.push(json!({"reason": "torn", "first_seq": first, "last_seq": last, "text": text}));
+        }
+        gaps
+    }
 }
 
 /// Opens what is there.
@@ -115,7 +132,7 @@ impl Opening<'_> {
         }
         let mut owed = Vec::new();
         owed.extend(self.unclean(&chain).map(|gap| ("gap".to_owned(), gap)));
-        owed.extend(writer::damaged(&chain.missing).into_iter().map(|gap| ("gap".to_owned(), gap)));
+        owed.extend(chain.gaps().into_iter().map(|gap| ("gap".to_owned(), gap)));
         let mut tail = self.tail(&spool, chain.head.clone(), chain.next);
         for (kind, body) in &owed {
             tail.add(&tail::own(kind, body))?;
@@ -201,13 +218,11 @@ impl Opening<'_> {
             scan::Tail::Garbage(records) => records,
         };
         let exact = mark.is_some_and(|mark| mark.is_of(self.options.clock.boot()));
-        let mut last = highest.max(mark.map_or(0, |mark| mark.durable));
-        if !exact {
-            last = last.max(highest + unread);
-        }
+        let known = highest.max(mark.map_or(0, |mark| mark.durable));
+        let last = if exact { known } else { known.max(highest + unread) };
         let missing = self.scan.undeclared(head.sealed + 1, last);
         let clean = last_file.is_some_and(|file| file.closed);
-        Chain { next: last + 1, missing, clean, alive: self.alive(mark), head }
+        Chain { next: last + 1, missing, known, clean, alive: self.alive(mark), head }
     }
 
     /// When the run before was last known to be alive.
@@ -241,8 +256,11 @@ impl Opening<'_> {
                 "the last run did not end in good order; {unsealed} unsealed records recovered"
             ));
         }
-        for (first, last) in chain.missing.iter() {
-            findings.push(format!("records {first} to {last} can't be read and are declared missing"));
+        for gap in chain.gaps() {
+            findings.push(format!(
+                "records {} to {} are declared missing: {}",
+                gap["first_seq"], gap["last_seq"], gap["text"]
+            ));
         }
         Recovery {
             identity,

@@ -39,7 +39,7 @@ impl Runs {
                 kept.push((from, to.min(first - 1)));
             }
             if to > last {
-                kept.push((from.max(last + 1), to));
+                kept.push((from.max(last.saturating_add(1)), to));
             }
         }
         self.0 = kept;

@@ -33,6 +33,9 @@ const BATCH: usize = 256;
 /// How often at most it is tried to come out of trouble, or to seal again after that failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// What is left of the time to close for the mark of a clean end.
+const MARGIN: Duration = Duration::from_millis(300);
+
 /// Records that could not be written.
 #[derive(Default)]
 struct Lost {
@@ -310,7 +313,7 @@ impl Writer {
     fn close(&mut self, deadline: Instant) -> Result<()> {
         self.tell(Weight::Gap);
         self.commit();
-        let sealed = self.seal(Some(deadline));
+        let sealed = self.seal(deadline.checked_sub(MARGIN));
         if let Err(error) = &sealed {
             warn!(%error, "not sealed at the end; the next start will");
         }

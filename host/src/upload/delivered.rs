@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use super::file_name;
 use crate::{
@@ -79,7 +80,9 @@ pub fn read_or_start(path: &Path, spool: &Spool) -> Result<Delivered> {
     }
     let (device, sealed) = spool.sealed();
     delivered.done.insert(device, sealed);
-    write(path, &delivered)?;
+    if let Err(error) = write(path, &delivered) {
+        warn!(%error, "a new sink's start is not noted");
+    }
     Ok(delivered)
 }
 

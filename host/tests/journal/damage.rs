@@ -149,6 +149,7 @@ fn half_a_frame_after_another_boot_is_declared_not_reused() {
         let audit = reopen(&killed, &killed.log[..cut], None, &what);
         let declared = audit.declared.values().next().cloned().unwrap_or_default();
         assert!(declared.contains(seq), "{what}: somebody may have heard of {seq}");
+        assert_eq!(audit.gaps("torn").len(), 1, "{what}: or nobody did, and it says so");
     }
 }
 
