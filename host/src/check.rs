@@ -164,6 +164,9 @@ impl Serve for Mute {
     fn state_folder(&self) -> Option<&str> {
         None
     }
+    fn mono_ns(&self) -> u64 {
+        1
+    }
 }
 
 #[cfg(test)]

@@ -259,6 +259,13 @@ typedef struct CandorFolderVtable {
     CandorStr (*state)(const void *ctx);
 } CandorFolderVtable;
 
+/* The extension "clock/1" of the host: the monotonic clock that events are stamped by, for a source whose platform
+ * stamps by another one. On Linux and macOS it is CLOCK_MONOTONIC. */
+typedef struct CandorClockVtable {
+    /* The monotonic clock now, in nanoseconds: context of the CandorHost. */
+    uint64_t (*mono_ns)(const void *ctx);
+} CandorClockVtable;
+
 /* What a library is: one per library, never freed. */
 typedef struct CandorPlugin {
     uint64_t magic; /* CANDOR_MAGIC */
@@ -344,6 +351,7 @@ CANDOR_AT(CandorStoreVtable, list, 16, 8);
 CANDOR_AT(CandorStoreVtable, get, 24, 12);
 CANDOR_AT(CandorStoreVtable, remove, 32, 16);
 CANDOR_SIZE(CandorFolderVtable, 8, 4);
+CANDOR_SIZE(CandorClockVtable, 8, 4);
 CANDOR_SIZE(CandorPlugin, 96, 56);
 CANDOR_AT(CandorPlugin, abi, 8, 8);
 CANDOR_AT(CandorPlugin, size, 12, 12);

@@ -36,6 +36,8 @@ pub trait Serve: Send + Sync {
     fn emit_blob(&self, event: &Event<'_>, media_type: &str, bytes: &[u8]) -> Status;
     /// The state folder's path, if the plugin may have one.
     fn state_folder(&self) -> Option<&str>;
+    /// The clock that events are stamped by, now.
+    fn mono_ns(&self) -> u64;
 }
 
 /// Why a call failed.

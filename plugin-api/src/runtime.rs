@@ -43,6 +43,11 @@ impl Out<'_> {
         shim::emit(self.host, events) == Status::OK
     }
 
+    /// The clock that events are stamped by, now, if the host tells: for a source whose platform has another one.
+    pub fn mono_ns(&self) -> Option<u64> {
+        shim::mono_ns(self.host)
+    }
+
     /// Stores what was counted in an interval: an object whose fields are `activity`'s.
     pub fn activity(&mut self, fields: &impl Serialize) -> Result<(), Error> {
         self.record(event::ACTIVITY, fields)

@@ -16,7 +16,7 @@ use crate::{
     Change, Error, Fault,
     guard::guard,
     log, read,
-    v1::{self, Event, FolderVtable, Kind, Status},
+    v1::{self, ClockVtable, Event, FolderVtable, Kind, Status},
 };
 
 mod detector;
@@ -54,6 +54,14 @@ pub(crate) fn state_folder(host: &v1::Host) -> Option<&str> {
     unsafe {
         let folder = (host.extension)(host.ctx, "folder/1".into()).cast::<FolderVtable>().as_ref()?;
         read::text((folder.state)(host.ctx))
+    }
+}
+
+pub(crate) fn mono_ns(host: &v1::Host) -> Option<u64> {
+    // SAFETY: as in `emit`; the host answers null or a `ClockVtable` that lives as long as itself.
+    unsafe {
+        let clock = (host.extension)(host.ctx, "clock/1".into()).cast::<ClockVtable>().as_ref()?;
+        Some((clock.mono_ns)(host.ctx))
     }
 }
 

@@ -91,6 +91,9 @@ impl Serve for Bench {
     fn state_folder(&self) -> Option<&str> {
         self.state_folder.as_deref()
     }
+    fn mono_ns(&self) -> u64 {
+        1_000_000_000
+    }
 }
 
 /// One instance of a plugin on a bench.

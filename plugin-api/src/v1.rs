@@ -232,6 +232,15 @@ pub struct FolderVtable {
     pub state: unsafe extern "C" fn(*const c_void) -> RStr<'static>,
 }
 
+/// The extension `clock/1` of the host: the monotonic clock that events are stamped by, for a source whose platform
+/// stamps by another one. On Linux and macOS it is `CLOCK_MONOTONIC`.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct ClockVtable {
+    /// The monotonic clock now, in nanoseconds: context of the [`Host`].
+    pub mono_ns: unsafe extern "C" fn(*const c_void) -> u64,
+}
+
 /// What a library is: one per library, never freed.
 #[repr(C)]
 #[derive(StableAbi)]

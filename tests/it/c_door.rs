@@ -106,6 +106,7 @@ structs! {
     CandorSinkVtable = SinkVtable { create, configure, probe, put, stop, destroy }
     CandorStoreVtable = StoreVtable { schemes, list, get, remove }
     CandorFolderVtable = FolderVtable { state }
+    CandorClockVtable = ClockVtable { mono_ns }
     CandorPlugin = Plugin { magic, abi, size, name, version, schema, source, detector, sink, extension }
 }
 

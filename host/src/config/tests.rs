@@ -109,7 +109,10 @@ fn durations_read_as_written() {
 
 #[test]
 fn entries_are_checked_before_their_plugin_is_known() {
-    check("[[sink]]\npath = \"x\"", "1: sink: names no plugin; add plugin = \"NAME\"");
+    check(
+        "[[sink]]\npath = \"x\"",
+        "1: sink: names no plugin; add plugin = \"NAME\" with one that `candor plugins` lists",
+    );
     check("[[sink]]\nplugn = \"local\"", "2: sink.plugn: unknown key; did you mean `plugin`?");
     check("[[sink]]\nplugin = 1", "2: sink.plugin: must be text; write a name in quotes");
     check(

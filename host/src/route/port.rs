@@ -97,6 +97,10 @@ impl Serve for Port {
     fn state_folder(&self) -> Option<&str> {
         Some(&self.state_folder)
     }
+
+    fn mono_ns(&self) -> u64 {
+        self.router.clock.mono_ns()
+    }
 }
 
 impl Port {

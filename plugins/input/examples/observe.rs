@@ -55,6 +55,9 @@ impl call::Serve for Printer {
     fn state_folder(&self) -> Option<&str> {
         None
     }
+    fn mono_ns(&self) -> u64 {
+        1
+    }
 }
 
 fn main() -> Result<(), call::Failure> {

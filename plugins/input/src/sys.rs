@@ -21,7 +21,7 @@ mod linux {
 }
 
 #[cfg(windows)]
-pub use windows::{Hook, Seen, character, thread, wake};
+pub use windows::{Hook, Seen, character, mono_ns, thread, wake};
 
 #[cfg(windows)]
 mod windows {
@@ -184,8 +184,8 @@ mod windows {
         char::from_u32(code & !DEAD).filter(|character| *character != '\0')
     }
 
-    /// The performance counter, which is the monotonic clock here.
-    fn mono_ns() -> u64 {
+    /// The performance counter in nanoseconds.
+    pub fn mono_ns() -> u64 {
         let (mut count, mut frequency) = (0, 1);
         // SAFETY: both are writable; neither fails since Windows XP.
         unsafe {

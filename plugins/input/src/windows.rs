@@ -30,7 +30,9 @@ impl Backend for Hooks {
         let thread = sys::thread();
         let hook = Hook::new().map_err(lost)?;
         gate.on_change(Some(Box::new(move || sys::wake(thread))));
-        let mut state = State { position: None, held: Box::new([false; 256]) };
+        // Hooks are stamped by the performance counter, events by the host's clock.
+        let shift = out.mono_ns().map_or(0, |now| now.wrapping_sub(sys::mono_ns()));
+        let mut state = State { shift, position: None, held: Box::new([false; 256]) };
         let result = loop {
             if gate.wanted() != Wanted::Run {
                 break Ok(());
@@ -52,6 +54,7 @@ impl Backend for Hooks {
 }
 
 struct State {
+    shift: u64,
     position: Position,
     held: Box<[bool; 256]>,
 }
@@ -60,6 +63,7 @@ impl State {
     fn take(&mut self, seen: Seen, batch: &mut Batch) {
         match seen {
             Seen::Mouse { time, message, x, y, data, injected } => {
+                let time = time.wrapping_add(self.shift);
                 let from = from(injected);
                 let to = (x.saturating_mul(256), y.saturating_mul(256));
                 // The upper half is signed: turns, or the number of a button.
@@ -81,6 +85,7 @@ impl State {
                 }
             }
             Seen::Key { time, key, is_up, injected } => {
+                let time = time.wrapping_add(self.shift);
                 let was_held = std::mem::replace(&mut self.held[(key & 0xff) as usize], !is_up);
                 let change = match (is_up, was_held) {
                     (true, _) => KeyChange::Release,

@@ -77,6 +77,9 @@ impl call::Serve for Host {
     fn state_folder(&self) -> Option<&str> {
         None
     }
+    fn mono_ns(&self) -> u64 {
+        1
+    }
 }
 
 /// The source at work.
