@@ -36,7 +36,7 @@ pub fn finding(seen: &Seen, device: &Watched) -> Finding {
         "device": {
             "number": device.source & 0xffff,
             "source": device.source >> 16,
-            "name": device.name,
+            "name": (!device.name.is_empty()).then_some(device.name.as_str()),
             "origin": device.origin.name(),
         },
         "features": features.collect::<Vec<_>>(),
