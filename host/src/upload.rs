@@ -14,9 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Fault, call, v1::Status};
+use plugin_api::call;
 use serde::Serialize;
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use crate::{
     disk,
@@ -27,6 +27,7 @@ use crate::{
 
 mod backoff;
 mod delivered;
+mod worker;
 
 pub use backoff::Backoff;
 pub use call::Failure;
@@ -125,7 +126,7 @@ impl Upload {
             let path = delivered::path(state, &target.id);
             let delivered = delivered::read_or_start(&path, &spool)?;
             let shared = Arc::new(Mutex::new(Shared { delivered, ..Shared::default() }));
-            let run = Run {
+            let run = worker::Run {
                 spool: spool.clone(),
                 path,
                 target: target.clone(),
@@ -250,151 +251,6 @@ fn todo(spool: &Spool, delivered: &Delivered) -> Result<Vec<Seal>> {
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What came of one object.
-enum Outcome {
-    Done,
-    Refused,
-    Stopped,
-}
-
-struct Run {
-    spool: Arc<Spool>,
-    path: PathBuf,
-    target: Target,
-    shared: Arc<Mutex<Shared>>,
-    stop: Arc<AtomicBool>,
-    backoff: Backoff,
-}
-
-impl Run {
-    fn run(mut self) {
-        while !self.stopped() {
-            let turn = self.spool.turn();
-            let delivered = lock(&self.shared).delivered.clone();
-            match todo(&self.spool, &delivered) {
-                Ok(seals) => {
-                    for seal in seals {
-                        if matches!(self.seal(&seal), Outcome::Stopped) {
-                            return;
-                        }
-                    }
-                }
-                Err(error) => {
-                    warn!(sink = self.target.id, %error, "spool can't be read, trying at the next seal")
-                }
-            }
-            if !self.stopped() {
-                self.spool.wait(turn, None);
-            }
-        }
-    }
-
-    fn stopped(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
-    }
-
-    /// Sends one seal: its objects, then its manifest.
-    fn seal(&mut self, seal: &Seal) -> Outcome {
-        match self.spool.manifest(seal) {
-            Ok(manifest) => {
-                let target = self.target.clone();
-                for part in parts(&manifest).filter(|part| target.wants(part.kind)) {
-                    let object = self.spool.object(part.key, part.sha256).map(|mut object| {
-                        part.media_type.clone_into(&mut object.media_type);
-                        object
-                    });
-                    if matches!(self.send(part.key, object), Outcome::Stopped) {
-                        return Outcome::Stopped;
-                    }
-                }
-            }
-            Err(error) => self.refuse(&seal.key(), &error.to_string(), Fault::Malformed),
-        }
-        let object = self.spool.manifest_object(seal);
-        if matches!(self.send(&seal.key(), object), Outcome::Stopped) {
-            return Outcome::Stopped;
-        }
-        let mut shared = lock(&self.shared);
-        shared.delivered.add(seal);
-        let delivered = shared.delivered.clone();
-        drop(shared);
-        self.keep(&delivered);
-        Outcome::Done
-    }
-
-    /// Sends one object until it is there or refused.
-    fn send(&mut self, key: &str, object: Result<Object>) -> Outcome {
-        if lock(&self.shared).delivered.is_refused(key) {
-            return Outcome::Refused;
-        }
-        let object = match object {
-            Ok(object) => object,
-            Err(error) => {
-                self.refuse(key, &error.to_string(), Fault::Malformed);
-                return Outcome::Refused;
-            }
-        };
-        self.backoff.reset();
-        loop {
-            if self.stopped() {
-                return Outcome::Stopped;
-            }
-            match self.target.store.put(&object) {
-                Ok(()) => {
-                    let mut shared = lock(&self.shared);
-                    (shared.error, shared.retry_at) = (None, None);
-                    shared.sent += 1;
-                    return Outcome::Done;
-                }
-                Err(failure) if failure.status == Status::FATAL => {
-                    self.refuse(key, &failure.text, failure.fault);
-                    return Outcome::Refused;
-                }
-                Err(failure) => self.pause(key, &failure),
-            }
-        }
-    }
-
-    fn pause(&mut self, key: &str, failure: &Failure) {
-        let wait = self.backoff.next(failure.retry_after);
-        let until = Instant::now() + wait;
-        let turn = self.spool.turn();
-        {
-            let mut shared = lock(&self.shared);
-            if shared.error.as_ref() != Some(&failure.text) {
-                warn!(sink = self.target.id, key, error = failure.text, ?wait, "not stored, trying again");
-            }
-            shared.error = Some(failure.text.clone());
-            shared.retry_at = Some(until);
-        }
-        let mut turn = turn;
-        while !self.stopped() && lock(&self.shared).retry_at.is_some() && Instant::now() < until {
-            self.spool.wait(turn, Some(until));
-            turn = self.spool.turn();
-        }
-        lock(&self.shared).retry_at = None;
-    }
-
-    /// Notes that a store will never take an object, and leaves what it holds alone.
-    fn refuse(&self, key: &str, text: &str, fault: Fault) {
-        error!(sink = self.target.id, key, error = text, "refused for good; it stays here");
-        let mut shared = lock(&self.shared);
-        shared.error = Some(text.to_owned());
-        let conflict = fault == Fault::Conflict;
-        shared.delivered.refused.push(Refused { key: key.to_owned(), text: text.to_owned(), conflict });
-        let delivered = shared.delivered.clone();
-        drop(shared);
-        self.keep(&delivered);
-    }
-
-    /// Remembers what was delivered. That it can't be costs sending it again after a restart.
-    fn keep(&self, delivered: &Delivered) {
-        if let Err(error) = delivered::write(&self.path, delivered) {
-            info!(sink = self.target.id, %error, "delivery not noted, may be repeated after a restart");
-        }
-    }
 }
 
 /// What a sink of a state folder has; nothing if that was never noted.
