@@ -15,6 +15,7 @@ use host::{
 const STATE: &str = "CANDOR_DRIVER_STATE";
 const FIRST: &str = "CANDOR_DRIVER_FIRST";
 const SEAL: &str = "CANDOR_DRIVER_SEAL_MS";
+const COUNT: &str = "CANDOR_DRIVER_COUNT";
 
 /// Does nothing unless it is the child of a test below.
 #[test]
@@ -34,7 +35,8 @@ fn driver() {
         writeln!(out, "found {finding}").expect("a reader");
     }
     writeln!(out, "ack none").expect("a reader");
-    for n in first.. {
+    let count = std::env::var(COUNT).map_or(u64::MAX / 2, |count| count.parse().expect("a number"));
+    for n in first..first + count {
         let kind = ["activity", "finding", "state"][n as usize % 3];
         let mut record = Record::new(
             kind,
@@ -84,6 +86,21 @@ impl Driver {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         command.args(["-c", &script]).arg(this());
         Self::spawn(command, state, first, "600000")
+    }
+
+    /// Starts one that appends so many records, with every seventh of its calls to `fdatasync` failing; none if that
+    /// can't be had here.
+    pub fn start_failing(state: &Path, first: u64, count: u64) -> Option<Self> {
+        let faults = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e"];
+        let mut command = Command::new("strace");
+        command.args(faults).arg("inject=fdatasync:error=EIO:when=3+7");
+        let mut probe = Command::new("strace");
+        let works = probe.args(faults).args(["inject=fdatasync:error=EIO:when=3+7", "true"]).output();
+        if !works.is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        command.arg(this()).env(COUNT, count.to_string());
+        Some(Self::spawn(command, state, first, "40"))
     }
 
     fn spawn(mut command: Command, state: &Path, first: u64, seal_ms: &str) -> Self {
@@ -141,7 +158,7 @@ impl Driver {
 
     /// Kills it, and reads what it still said before.
     pub fn kill(&mut self) {
-        self.child.kill().expect("killed");
+        let _ = self.child.kill();
         while self.read() {}
         self.child.wait().expect("gone");
     }

@@ -180,3 +180,19 @@ fn file_that_can_not_grow_is_left_for_another_and_nothing_is_lost() {
     crash::check(&audit, &[acknowledged]);
     assert_eq!((audit.missing(), audit.gaps("unwritable").len()), (0, 0));
 }
+
+#[test]
+fn disk_that_fails_to_sync_costs_nothing_acknowledged() {
+    let state = tempfile::tempdir().expect("a folder");
+    let Some(mut driver) = Driver::start_failing(state.path(), 0, 700) else {
+        println!("skipped: strace can't inject faults here");
+        return;
+    };
+    while driver.read() {}
+    driver.kill();
+    let acknowledged = driver.before(0, u64::MAX);
+    assert_eq!(acknowledged.end, 700, "each failure was mended by another file");
+    let audit = audit::settle(state.path());
+    crash::check(&audit, &[acknowledged]);
+    assert_eq!((audit.missing(), audit.gaps("unwritable").len()), (0, 0));
+}
