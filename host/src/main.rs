@@ -104,7 +104,7 @@ enum PluginCommand {
         /// The library.
         file: PathBuf,
         /// Its config as JSON, for example '{"limit": 3}'; of several roles by role: '{"detector": {"limit": 3}}'.
-        #[arg(long, value_name = "JSON")]
+        #[arg(long, value_parser = json, value_name = "JSON")]
         config: Option<serde_json::Value>,
         #[command(flatten)]
         output: Output,
@@ -215,6 +215,11 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
 /// The state folder if there is one: a command that only looks doesn't make it.
 fn existing(config: &Config) -> Option<PathBuf> {
     config.state().ok().filter(|state| state.is_dir())
+}
+
+/// Clap would take any text for a JSON string.
+fn json(text: &str) -> serde_json::Result<serde_json::Value> {
+    serde_json::from_str(text)
 }
 
 fn say(out: &mut impl Write, answer: &serde_json::Value) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -312,4 +313,19 @@ fn a_plugin_is_checked_in_a_child_that_may_crash_or_hang() {
     assert!(!passed && text.contains("crashed (signal 11 SIGSEGV)"), "{text}");
     let (passed, text) = check(&folder.fault("leaves", &["-DFAULT_LEAVE"]), json!({}));
     assert!(!passed && text.contains("ended the process"), "{text}");
+}
+
+#[test]
+fn a_check_passes_on_the_options_it_is_given() {
+    let plugin = Folder::new();
+    let file = plugin.plugin("template_detector");
+    let check = |options: &[&str]| {
+        let out = Command::new(candor()).args(["plugin", "check"]).arg(&file).args(options).output().unwrap();
+        (out.status.success(), String::from_utf8(out.stdout).unwrap())
+    };
+    let (passed, text) = check(&["--config", r#"{"stretch": "1h"}"#]);
+    assert!(passed, "{text}");
+    let (passed, text) = check(&[]);
+    assert!(!passed && text.contains("missing field `stretch`") && text.contains("--config JSON"), "{text}");
+    assert!(!check(&["--config", "{"]).0);
 }
