@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Agent, Config, Entry, Journal, Plugins, place, schema, units};
 use crate::error::{Error, Result};
+use crate::journal;
 
 const TABLES: [&str; 3] = ["agent", "plugins", "journal"];
 const LISTS: [&str; 3] = ["source", "detector", "sink"];
@@ -222,6 +223,10 @@ impl Reader<'_> {
     fn check_ids(&self, config: &Config) -> Result<()> {
         let mut seen = BTreeMap::new();
         for entry in config.entries() {
+            if entry.id == journal::INSTANCE {
+                let text = "is what the agent's own records are named; give this one another id";
+                return Err(entry.error(&config.name(), "id", text));
+            }
             if let Some(first) = seen.insert(&entry.id, entry.line) {
                 let line = if entry.lines.contains_key("id") { entry.line_of("id") } else { entry.line };
                 let text =

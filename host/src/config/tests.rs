@@ -119,6 +119,10 @@ fn entries_are_checked_before_their_plugin_is_known() {
         "[[sink]]\nplugin = \"../evil\"",
         "2: sink.plugin: \"../evil\" is no name; use a to z, 0 to 9, - and _ only, at most 64 of them",
     );
+    check(
+        "[[sink]]\nplugin = \"local\"\nid = \"candor\"",
+        "3: candor.id: is what the agent's own records are named; give this one another id",
+    );
     check("[[sink]]\nplugin = \"local\"\nenabled = 1", "3: local.enabled: must be true or false");
     check(
         "[[source]]\nplugin = \"input\"\n[[sink]]\nplugin = \"input\"",

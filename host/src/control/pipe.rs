@@ -31,7 +31,7 @@ impl Listener {
         Ok(Self { listener })
     }
 
-    /// Answers peers one after the other until [`wake`] after `stopped` has turned true.
+    /// Answers peers one after the other until [`wake`](super::wake) after `stopped` has turned true.
     pub fn run(&self, stopped: &dyn Fn() -> bool, answer: &dyn Fn(Request) -> Answer) {
         for stream in self.listener.incoming() {
             if stopped() {

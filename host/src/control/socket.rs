@@ -41,7 +41,7 @@ impl Listener {
         Ok(Self { listener, path })
     }
 
-    /// Answers peers one after the other until [`wake`](Listener::wake) after `stopped` has turned true.
+    /// Answers peers one after the other until [`wake`](super::wake) after `stopped` has turned true.
     pub fn run(&self, stopped: &dyn Fn() -> bool, answer: &dyn Fn(Request) -> Answer) {
         for stream in self.listener.incoming() {
             if stopped() {
