@@ -224,8 +224,8 @@ impl Reader<'_> {
         let mut seen = BTreeMap::new();
         for entry in config.entries() {
             if entry.id == journal::INSTANCE {
-                let text = "is what the agent's own records are named; give this one another id";
-                return Err(entry.error(&config.name(), "id", text));
+                let text = "candor: the agent's own records are named so; give this one another id";
+                return Err(self.error(entry.line_of("id"), text.to_owned()));
             }
             if let Some(first) = seen.insert(&entry.id, entry.line) {
                 let line = if entry.lines.contains_key("id") { entry.line_of("id") } else { entry.line };

@@ -121,7 +121,7 @@ fn entries_are_checked_before_their_plugin_is_known() {
     );
     check(
         "[[sink]]\nplugin = \"local\"\nid = \"candor\"",
-        "3: candor.id: is what the agent's own records are named; give this one another id",
+        "3: candor: the agent's own records are named so; give this one another id",
     );
     check("[[sink]]\nplugin = \"local\"\nenabled = 1", "3: local.enabled: must be true or false");
     check(
