@@ -1,10 +1,12 @@
 //! The folders of the store: made private, and durable before anything is put into them.
 
 use std::{
+    collections::HashSet,
     ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, ErrorKind},
     path::{Component, Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use plugin_api::{Error, Fault};
@@ -54,6 +56,42 @@ pub fn make(folder: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(error) => Err(fault::at(folder, &error)),
         Ok(()) => above.map_or(Ok(()), sync),
+    }
+}
+
+/// The folders that are known to be durable: made, or found, and synced into the one above by this run. What an
+/// earlier run made it may have been killed before syncing.
+#[derive(Default)]
+pub struct Known(Mutex<HashSet<PathBuf>>);
+
+impl Known {
+    /// Sees to it that a folder below the store's own, and those between, are durable.
+    pub fn make(&self, root: &Path, folder: &Path) -> Result<(), Error> {
+        if folder == root || !folder.starts_with(root) {
+            return make(folder);
+        }
+        if self.has(folder) && folder.is_dir() {
+            return Ok(());
+        }
+        let above = folder.parent().unwrap_or(root);
+        self.make(root, above)?;
+        make(folder)?;
+        sync(above)?;
+        self.add(folder);
+        Ok(())
+    }
+
+    fn has(&self, folder: &Path) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
+    }
+
+    fn add(&self, folder: &Path) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Years of dates; to forget costs a sync.
+        if known.len() >= 1_000 {
+            known.clear();
+        }
+        known.insert(folder.to_owned());
     }
 }
 

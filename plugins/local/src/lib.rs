@@ -37,6 +37,7 @@ fn records() -> String {
 /// The sink.
 pub struct Local {
     root: PathBuf,
+    folders: folder::Known,
     /// Numbers the partial files of this instance.
     count: AtomicU64,
     stopped: AtomicBool,
@@ -49,9 +50,12 @@ impl Sink for Local {
     fn new(config: Config, host: &Host) -> Result<Self, Error> {
         let root = folder::root(&config.path, host.state_folder())?;
         folder::make(&root)?;
+        // An earlier run may have been killed before it did this. Where the folder above isn't ours, its owner made this one.
+        let _ = root.parent().map(folder::sync);
         folder::make(&root.join(folder::PARTIAL))?;
         folder::clean(&root.join(folder::PARTIAL))?;
-        Ok(Self { root, count: AtomicU64::new(0), stopped: AtomicBool::new(false) })
+        let folders = folder::Known::default();
+        Ok(Self { root, folders, count: AtomicU64::new(0), stopped: AtomicBool::new(false) })
     }
 
     fn probe(&self, report: &mut dyn FnMut(Value)) -> Result<(), Error> {

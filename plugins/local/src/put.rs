@@ -22,6 +22,7 @@ pub fn put(local: &Local, object: &Object<'_>) -> Result<(), Error> {
     let above = target.parent().unwrap_or(&local.root);
     if exists(&target, object)? {
         // A crash may have come between the link and the sync.
+        local.folders.make(&local.root, above)?;
         return folder::sync(above);
     }
     // Somebody may have removed the whole store since the start.
@@ -30,7 +31,7 @@ pub fn put(local: &Local, object: &Object<'_>) -> Result<(), Error> {
     let file = folder::create(&partial.0).map_err(fault::on(&partial.0))?;
     copy(local, object, &file, &partial.0)?;
     file.sync_all().map_err(fault::on(&partial.0))?;
-    folder::make(above)?;
+    local.folders.make(&local.root, above)?;
     match link(&partial.0, &target) {
         Ok(()) => folder::sync(above),
         // Another agent stored to the same folder meanwhile.
