@@ -72,13 +72,15 @@ install_packages() {
         >/dev/null || fail "apt-get could not install them, see its message above; then run as root: apt-get install $lacking"
 }
 
-install_duckdb() {
+install_python() {
     python=$cache/venv/bin/python
-    "$python" -c 'import duckdb' 2>/dev/null && return 0
-    say "installing DuckDB, with which tests and demo read the stored records, to $cache/venv"
+    "$python" -c 'import duckdb, six, Xlib, importlib.util as u; u.find_spec("pynput") or exit(1)' 2>/dev/null && return 0
+    say "installing DuckDB, with which tests and demo read the stored records, and pynput to compare with, to $cache/venv"
     /usr/bin/python3 -m venv "$cache/venv"
-    "$python" -m pip install --quiet --disable-pip-version-check 'duckdb>=1.1,<3' \
-        || fail "pip could not install duckdb; see its message above"
+    # pynput's other dependency, evdev, would need a compiler and is not used under X.
+    { "$python" -m pip install --quiet --disable-pip-version-check 'duckdb>=1.1,<3' \
+        && "$python" -m pip install --quiet --disable-pip-version-check --no-deps 'pynput>=1.8,<2' python-xlib six; } \
+        || fail "pip could not install duckdb and pynput; see its message above"
 }
 
 check_rust
@@ -89,4 +91,4 @@ if ! command -v apt-get >/dev/null; then
     exit 0
 fi
 install_packages
-[ $with_tests = no ] || install_duckdb
+[ $with_tests = no ] || install_python

@@ -65,6 +65,14 @@ pub enum Error {
         /// What isn't so, and what to do.
         text: String,
     },
+    /// The state folder can't be used.
+    #[error("{}: {source}; give this user a folder of its own to keep state in: [agent] state = \"...\" or --state DIR", path.display())]
+    StateFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A file or folder of the agent's own state can't be used.
     #[error("{}: {doing}: {source}; check that this user owns it and that its disk has room", path.display())]
     State {

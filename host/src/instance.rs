@@ -31,8 +31,7 @@ impl Lock {
     pub fn take(state: &Path, me: &Holder) -> Result<Self> {
         make_folder(state)?;
         let path = state.join("lock");
-        let unwritable =
-            |source| Error::State { doing: "use it as the state folder", path: state.to_owned(), source };
+        let unwritable = |source| Error::StateFolder { path: state.to_owned(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
@@ -62,8 +61,7 @@ impl Lock {
 
 /// Makes the state folder, for this user only.
 pub fn make_folder(state: &Path) -> Result<()> {
-    let failed =
-        |source| Error::State { doing: "use it as the state folder", path: state.to_owned(), source };
+    let failed = |source| Error::StateFolder { path: state.to_owned(), source };
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -153,6 +153,11 @@ impl Desk {
         self.command(&[arguments, &place].concat()).output().unwrap()
     }
 
+    /// Runs `candor check` on the config.
+    pub fn run_check(&self) -> Output {
+        self.command(&["check", self.config().to_str().unwrap()]).output().unwrap()
+    }
+
     /// Starts the agent and waits until it answers.
     pub fn start(&self) -> Agent<'_> {
         let agent = self.spawn();

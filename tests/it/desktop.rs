@@ -88,7 +88,7 @@ fn script(display: &Display) -> Injected {
 
 /// The interpreter that `config/setup-debian.sh --test` made, which has DuckDB.
 fn python() -> PathBuf {
-    let home = || PathBuf::from(env::var_os("HOME").unwrap_or("/root".into())).join(".cache");
+    let home = || PathBuf::from(env::var_os("HOME").expect("HOME is set")).join(".cache");
     let cache = env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
     let python = cache.join("candor/venv/bin/python");
     assert!(python.exists(), "{}: is missing; run config/setup-debian.sh --test", python.display());

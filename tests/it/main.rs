@@ -8,15 +8,20 @@
 
 mod agent;
 mod c_door;
+mod config;
 mod crash;
 mod day;
 mod desktop;
 mod display;
 mod kinds;
 mod load;
+mod neighbours;
 mod panic;
 mod promises;
+mod sinks;
+mod stop;
 mod store;
+mod tidy;
 mod trust;
 mod wait;
 

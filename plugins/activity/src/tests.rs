@@ -1,3 +1,5 @@
+//! What is counted, interval by interval.
+
 use plugin_api::{
     event::{Button, WHEEL},
     prelude::*,

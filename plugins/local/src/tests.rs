@@ -1,3 +1,5 @@
+//! What a folder holds after each way of going wrong.
+
 use std::{
     fs::{self, File},
     io,

@@ -1,3 +1,5 @@
+//! Which input is found to be a program's, and which isn't.
+
 use std::collections::BTreeSet;
 
 use plugin_api::{event::Button, prelude::*, testing::Harness};

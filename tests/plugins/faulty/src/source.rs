@@ -16,7 +16,7 @@ use crate::{Faults, absurd, block, garbage};
 config! {
     /// What the source does.
     pub enum SourceDoes {
-        Nothing, Count, Spin, Burst, Records, Garbage, Absurd, Deaf, Stuck, Retry, Fatal,
+        Nothing, Count, Spin, Burst, Records, Steady, Garbage, Absurd, Deaf, Stuck, Retry, Fatal,
         PanicNew, PanicRun, PanicPause, PanicStop, PanicDrop,
     }
 }
@@ -29,7 +29,7 @@ config! {
         /// How often it goes wrong before it behaves; always when not given.
         #[serde(default)]
         pub times: Option<u32>,
-        /// How many key signals `count` and `burst` emit.
+        /// How many key signals `count`, `burst` and `steady` emit.
         #[serde(default)]
         pub count: u32,
         /// The file that ends what blocks.
@@ -116,6 +116,14 @@ impl Source for FaultySource {
                         "faulty.tick",
                         &json!({"number": number, "text": "x".repeat(number as usize % 500)}),
                     )?;
+                }
+            }
+            SourceDoes::Steady => {
+                let mut left = self.config.count;
+                while left > 0 && self.rest() {
+                    let now = left.min(20);
+                    out.emit(&vec![key(); now as usize]);
+                    left -= now;
                 }
             }
             SourceDoes::Burst => {
