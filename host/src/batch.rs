@@ -86,6 +86,8 @@ pub enum Popped {
     Signals,
     /// The deadline came first.
     Deadline,
+    /// The queue is paused, and empty.
+    Paused,
     /// The queue is closed and empty.
     Closed,
 }
@@ -94,6 +96,7 @@ pub enum Popped {
 struct State {
     batch: Batch,
     since: Option<Instant>,
+    paused: bool,
     closed: bool,
 }
 
@@ -130,7 +133,7 @@ impl Queue {
             let full = state.batch.len() >= CAPACITY / 2;
             let due = deadline.is_some_and(|deadline| deadline <= now);
             if !state.batch.is_empty()
-                && (full || due || state.closed || gathered.is_some_and(|at| at <= now))
+                && (full || due || state.paused || state.closed || gathered.is_some_and(|at| at <= now))
             {
                 mem::swap(&mut state.batch, batch);
                 state.since = None;
@@ -138,6 +141,9 @@ impl Queue {
             }
             if state.closed {
                 return Popped::Closed;
+            }
+            if state.paused {
+                return Popped::Paused;
             }
             if due {
                 return Popped::Deadline;
@@ -156,6 +162,18 @@ impl Queue {
     /// How many signals wait.
     pub fn waiting(&self) -> usize {
         self.lock().batch.len()
+    }
+
+    /// Lets the reader take what is left and then rest, or lets it go on.
+    pub fn pause(&self, paused: bool) {
+        self.lock().paused = paused;
+        self.changed.notify_one();
+    }
+
+    /// Waits until the queue is not paused any more; false when it was closed instead.
+    pub fn rest(&self) -> bool {
+        let waiting = self.changed.wait_while(self.lock(), |state| state.paused && !state.closed);
+        !waiting.unwrap_or_else(PoisonError::into_inner).closed
     }
 
     /// Lets the reader take what is left and then go.
@@ -204,6 +222,21 @@ mod tests {
     fn a_deadline_comes_even_when_nothing_does() {
         let mut batch = Batch::default();
         assert_eq!(Queue::default().pop(&mut batch, Some(Instant::now())), Popped::Deadline);
+    }
+
+    #[test]
+    fn a_paused_queue_hands_over_what_is_left_and_then_rests_until_it_goes_on_or_closes() {
+        let queue = Queue::default();
+        queue.push([key(1)].into_iter());
+        queue.pause(true);
+        let mut batch = Batch::default();
+        assert_eq!(queue.pop(&mut batch, None), Popped::Signals);
+        assert_eq!(queue.pop(&mut batch, None), Popped::Paused);
+        queue.pause(false);
+        assert!(queue.rest());
+        queue.pause(true);
+        queue.close();
+        assert!(!queue.rest());
     }
 
     #[test]

@@ -193,7 +193,10 @@ pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
     loop {
         let started = Instant::now();
         let failure = match detect(instance, queue) {
-            Ok(()) => return,
+            Ok(Ended::Closed) => return,
+            // A new instance counts from the resume on, so that the pause is nobody's idle time.
+            Ok(Ended::Paused) if queue.rest() => continue,
+            Ok(Ended::Paused) => return,
             Err(failure) => failure,
         };
         if failure.panicked() {
@@ -216,21 +219,29 @@ pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
     }
 }
 
+/// Why an instance of a detector came to its end.
+enum Ended {
+    Closed,
+    Paused,
+}
+
 /// Runs one instance of a detector to its end.
-fn detect(instance: &Instance, queue: &Queue) -> Result<(), Failure> {
+fn detect(instance: &Instance, queue: &Queue) -> Result<Ended, Failure> {
     let clock = &instance.router().clock;
     let mut detector = call::Detector::new(instance.plugin, instance.port.clone(), &instance.config)?;
     instance.port.told();
     instance.health("ok", "running", "");
+    instance.router().introduce(&instance.port.id);
     let mut batch = Batch::default();
     let mut failed: Option<Instant> = None;
-    loop {
+    let ended = loop {
         let deadline = instance.port.busy(|now| {
             let next = detector.tick(now, clock.unix_ns())?;
             Ok(next.map(|at| Duration::from_nanos(at.saturating_sub(now)).max(TICK_LEAST)))
         })?;
         match queue.pop(&mut batch, deadline.map(|wait| Instant::now() + wait)) {
-            Popped::Closed => break,
+            Popped::Closed => break Ended::Closed,
+            Popped::Paused => break Ended::Paused,
             Popped::Deadline => {}
             Popped::Signals => match instance.port.busy(|_| batch.with(|events| detector.on_batch(events))) {
                 // An error that isn't a panic leaves the instance whole: it goes on without that batch.
@@ -247,8 +258,9 @@ fn detect(instance: &Instance, queue: &Queue) -> Result<(), Failure> {
             failed = None;
             instance.health("ok", "running", "");
         }
-    }
-    instance.port.busy(|_| detector.finish())
+    };
+    instance.port.busy(|_| detector.finish())?;
+    Ok(ended)
 }
 
 /// One sink: an instance that is created at the start and after each panic.

@@ -14,7 +14,7 @@ use std::{
 
 use plugin_api::{
     Event, Kind,
-    event::{self, DEVICE_RECORD, GAP, NOTICE, RECORDS, STATE},
+    event::{self, DEVICE, DEVICE_RECORD, GAP, NOTICE, RECORDS, STATE},
     v1::Status,
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ use crate::{
 
 /// How far ahead of the clock an event's time may be: clocks of devices and servers round.
 const AHEAD_NS: u64 = 2_000_000_000;
+/// So many input devices are remembered at the most.
+const DEVICES_MOST: usize = 256;
 
 mod live;
 mod losses;
@@ -70,6 +72,8 @@ pub struct Router {
     routes: RwLock<Vec<Route>>,
     vendor_kinds: Mutex<Vec<String>>,
     health: Mutex<BTreeMap<String, Health>>,
+    /// The input devices there are, by `source`, for detectors that are created later.
+    devices: Mutex<BTreeMap<u32, (Event<'static>, Vec<u8>)>>,
     paused: AtomicBool,
     sealed_off: AtomicBool,
     losses: Losses,
@@ -118,6 +122,7 @@ impl Router {
             routes: RwLock::default(),
             vendor_kinds: Mutex::default(),
             health: Mutex::default(),
+            devices: Mutex::default(),
             paused: AtomicBool::new(false),
             sealed_off: AtomicBool::new(false),
             losses: Losses::default(),
@@ -130,6 +135,19 @@ impl Router {
         let reads = reads.iter().fold(0, |mask, kind| mask | bit(*kind));
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         routes.push(Route { detector: detector.to_owned(), reads, queue });
+    }
+
+    /// Tells a new instance of a detector which input devices there are.
+    pub fn introduce(&self, detector: &str) {
+        let devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for route in self.routes.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if route.detector == detector && route.reads & bit(DEVICE) != 0 {
+                let event = |(event, name): &(Event<'static>, Vec<u8>)| (*event, name.clone());
+                for (event, name) in devices.values().map(event) {
+                    route.queue.push([Event { body: name[..].into(), ..event }].into_iter());
+                }
+            }
+        }
     }
 
     /// Sends a detector no more signals.
@@ -246,6 +264,9 @@ impl Router {
         }
         self.live.count(events, now, faults);
         let source = u32::from(port.number) << 16;
+        if seen & bit(DEVICE) != 0 {
+            self.note_devices(source, events);
+        }
         let mut dropped = 0;
         for route in self.routes.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if route.reads & seen == 0 {
@@ -267,6 +288,20 @@ impl Router {
             dropped += lost;
         }
         if dropped + faults > 0 { Status::DROPPED } else { Status::OK }
+    }
+
+    fn note_devices(&self, source: u32, events: &[Event<'_>]) {
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in events.iter().filter(|event| event.kind == DEVICE) {
+            let source = source | event.source & 0xffff;
+            let name = event.bytes().to_vec();
+            if event.args[3] == 0 {
+                devices.remove(&source);
+            } else if devices.len() < DEVICES_MOST {
+                let event = Event { source, seq: 0, body: (&[][..]).into(), ..*event };
+                devices.insert(source, (event, name));
+            }
+        }
     }
 
     fn record(&self, port: &Port, event: &Event<'_>, blob: Option<Blob>) -> Status {

@@ -292,6 +292,34 @@ fn promise_8_it_is_visible_and_can_be_paused() {
 }
 
 #[test]
+fn promise_8_a_pause_is_nobodys_idle_time() {
+    let desk = Desk::new(HEADLESS);
+    let agent = desk.start();
+    agent.wait("something to sum up before it", |status| status["uptime_s"].as_f64() > Some(0.5));
+    agent.ask(&Request::Pause { for_s: Some(3) }).unwrap();
+    let after = agent.wait("the end of the pause", |status| status["paused"] == false)["uptime_s"].as_f64();
+    agent.wait("something to sum up after it", |status| {
+        status["uptime_s"].as_f64() > after.map(|at| at + 0.5)
+    });
+    // Idle intervals are merged until something else is stored: the stop has them all.
+    assert!(agent.stop().success());
+    let records = desk.shown();
+    let span = |record: &Value| {
+        let field = |name: &str| record[name].as_u64().unwrap();
+        (field("from_mono_ns"), field("to_mono_ns"))
+    };
+    let (from, to) = span(records.iter().find(|record| record["reason"] == "paused").unwrap());
+    assert!(to - from >= 3_000_000_000, "{records:#?}");
+    // The detector ends a moment after the pause has begun.
+    let late = 500_000_000;
+    let sums: Vec<_> = records.iter().filter(|record| record["kind"] == "activity").map(span).collect();
+    assert!(sums.len() >= 2, "before and after: {records:#?}");
+    for sum in sums {
+        assert!(sum.1 <= from + late || sum.0 >= to, "{sum:?} is in the pause {from} to {to}: {records:#?}");
+    }
+}
+
+#[test]
 fn promise_8_a_terminal_says_first_what_is_collected() {
     let desk = Desk::new(HEADLESS);
     let screen = desk.path().join("screen");

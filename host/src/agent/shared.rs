@@ -138,6 +138,7 @@ impl Shared {
         };
         self.router.pause(true);
         self.each_source(call::pause);
+        self.queues.values().for_each(|queue| queue.pause(true));
         let notice = json!({"cause": "pause", "for_s": for_s});
         self.router.host_record(NOTICE, journal::INSTANCE, &notice);
         info!(for_s, "paused");
@@ -164,6 +165,7 @@ impl Shared {
             json!({"reason": "paused", "from_mono_ns": since, "to_mono_ns": self.router.clock.mono_ns()});
         self.router.host_record(GAP, journal::INSTANCE, &gap);
         self.router.pause(false);
+        self.queues.values().for_each(|queue| queue.pause(false));
         if !self.stop.stopped() {
             self.each_source(call::resume);
             self.router.host_record(NOTICE, journal::INSTANCE, &json!({"cause": "resume"}));
