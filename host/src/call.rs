@@ -259,7 +259,8 @@ fn detect(instance: &Instance, queue: &Queue) -> Result<Ended, Failure> {
             instance.health("ok", "running", "");
         }
     };
-    instance.port.busy(|_| detector.finish())?;
+    // It reads no clock: without this it would not know how far its last, partial sum goes.
+    instance.port.busy(|now| detector.tick(now, clock.unix_ns()).and_then(|_| detector.finish()))?;
     Ok(ended)
 }
 

@@ -156,7 +156,7 @@ pub struct DetectorVtable {
     /// Optional. Told the time: `mono_ns`, `unix_ns`, and where to write when to be called next (`mono_ns`; 0: not until after the next batch).
     /// Called once after `create`, after each batch, and when the time it asked for has come.
     pub tick: Option<unsafe extern "C" fn(*mut c_void, u64, i64, &mut u64) -> Status>,
-    /// Optional. The last chance to emit.
+    /// Optional. The last chance to emit; `tick` has just told the time.
     pub finish: Option<unsafe extern "C" fn(*mut c_void) -> Status>,
     /// Frees the instance. Called once, after every other call has returned.
     pub destroy: Option<unsafe extern "C" fn(*mut c_void)>,
