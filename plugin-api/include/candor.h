@@ -226,7 +226,7 @@ typedef struct CandorDetectorVtable {
     /* Optional. Write to *next_mono_ns when to be called next; 0: not until after the next batch.
        Called once after `create`, after each batch, and when the time it asked for has come. */
     CandorStatus (*tick)(void *self, uint64_t mono_ns, int64_t unix_ns, uint64_t *next_mono_ns);
-    CandorStatus (*finish)(void *self); /* optional; the last chance to emit */
+    CandorStatus (*finish)(void *self); /* optional; the last chance to emit; tick has just told the time */
     void (*destroy)(void *self);
 } CandorDetectorVtable;
 

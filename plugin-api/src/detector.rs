@@ -35,7 +35,7 @@ pub trait Detector: Sized + Send + 'static {
         Ok(None)
     }
 
-    /// The last chance to store something.
+    /// The last chance to store something; `tick` has just told the time.
     fn finish(&mut self, out: &mut Out<'_>) -> Result<(), Error> {
         let _ = out;
         Ok(())
