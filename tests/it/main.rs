@@ -5,20 +5,31 @@
 #![cfg(unix)]
 // Clippy lets tests unwrap, but not the functions they share.
 #![allow(clippy::unwrap_used)]
+// The whole agent is run where displays, mounts and processes are Linux's; its helpers are then idle elsewhere.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 
+#[cfg(target_os = "linux")]
 mod agent;
 mod c_door;
+#[cfg(target_os = "linux")]
 mod config;
+#[cfg(target_os = "linux")]
 mod crash;
 mod day;
+#[cfg(target_os = "linux")]
 mod desktop;
+#[cfg(target_os = "linux")]
 mod display;
 mod kinds;
 mod load;
+#[cfg(target_os = "linux")]
 mod neighbours;
 mod panic;
+#[cfg(target_os = "linux")]
 mod promises;
+#[cfg(target_os = "linux")]
 mod sinks;
+#[cfg(target_os = "linux")]
 mod stop;
 mod store;
 mod tidy;

@@ -45,6 +45,10 @@ fn promise_1_nothing_typed_is_anywhere() {
         let letters = store::sum(&desk.records("activity"), "/by_origin/injected/keys_by_class/letter");
         (letters >= word.len() as f64).then_some(())
     });
+    // Not even a line for each key, which would tell when it was pressed.
+    let log = desk.log();
+    let lines = log.lines().filter(|line| line.contains("\"plugin\":\"input\"")).count();
+    assert!((1..word.len()).contains(&lines), "{lines} lines of input in the log:\n{log}");
     // The fixture's key signals carry `secret`, and the key's own code, where nothing may be.
     let gap = |gap: &Value| {
         gap["instance"] == "faulty"

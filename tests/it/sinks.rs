@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
+use serde_json::Value;
+
 use crate::{
     agent::{Desk, plugin},
     store,
@@ -71,21 +73,14 @@ fn a_sink_that_wants_some_kinds_gets_those_and_notices_and_manifests() {
 }
 
 #[test]
-fn a_store_that_holds_other_bytes_under_a_key_is_never_overwritten() {
-    let desk = Desk::new(&config(""));
+fn a_store_that_holds_other_bytes_under_a_key_is_said_and_gets_the_rest() {
+    let desk =
+        Desk::new(&config("[[sink]]\nplugin = \"faulty\"\nid = \"other\"\ndoes = \"conflict\"\ntimes = 1\n"));
     let agent = desk.start();
-    agent.wait("something to be stored", |status| status["sinks"]["local"]["sent"].as_u64() > Some(0));
+    let of = |status: &Value, name: &str| status["sinks"]["other"][name].as_u64();
+    let status = agent.wait("a refusal, and more after it", |status| {
+        of(status, "refused") == Some(1) && of(status, "sent") > Some(3)
+    });
+    assert!(desk.log().contains("holds other bytes"), "{status:#}\n{}", desk.log());
     assert!(agent.stop().success());
-    let manifest = |file: &PathBuf| file.extension().is_some_and(|e| e == "json");
-    let files = store::files(&desk.store());
-    let last = files.iter().filter(|file| manifest(file)).count();
-    assert!(last >= 1);
-    // Whoever put them there: what comes next is to go under these keys.
-    let victim = files.iter().find(|file| manifest(file)).unwrap();
-    fs::write(victim, "somebody else's").unwrap();
-    fs::remove_dir_all(desk.state().join("delivered")).ok();
-    let agent = desk.start();
-    agent.wait("it to go on", |status| status["durable"].as_u64() > Some(100));
-    assert_eq!(fs::read_to_string(victim).unwrap(), "somebody else's");
-    drop(agent);
 }

@@ -5,167 +5,23 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[cfg(target_os = "linux")]
 #[path = "../../it/display.rs"]
 #[allow(dead_code)]
 mod display;
+#[cfg(target_os = "linux")]
 mod listener;
+#[cfg(target_os = "linux")]
 mod mover;
+#[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
 #[path = "../../it/wait.rs"]
 mod wait;
-
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::mpsc,
-    time::Duration,
-};
-
-use host::control::{self, Request};
-use serde_json::Value;
-use tempfile::TempDir;
-
-use display::{Display, held};
-use listener::Listener;
-use mover::move_for;
-use process::{Process, Used};
-use wait::until;
-
-/// How long each rate is measured.
-const MEASURE: Duration = Duration::from_secs(20);
-/// How long idleness is measured, after a pause that lets everything come to rest.
-const IDLE: Duration = Duration::from_secs(60);
-const REST: Duration = Duration::from_secs(8);
-/// How often the agent is started.
-const STARTS: usize = 7;
+#[cfg(target_os = "linux")]
+mod whole;
 
 fn main() {
-    if std::env::args().any(|argument| argument == "--list") {
-        return;
-    }
-    let candor = build();
-    let display = Display::new();
-    let starts = (0..STARTS).map(|_| first_signal(&candor, &display));
-    let mut starts: Vec<f64> = starts.collect();
-    starts.sort_by(f64::total_cmp);
-    bar("start to first captured event, median", starts[STARTS / 2], "ms", Some(300.0));
-
-    let agent = Agent::start(&candor, &display);
-    let mut made = 0;
-    let listener = Listener::start(&display);
-    for (rate, most) in [(1000, 1.0 / 3.0), (125, 1.5)] {
-        made += move_for(&display, rate, Duration::from_secs(2));
-        let (ours, theirs) = (agent.process.used(), listener.process.used());
-        let seen = listener.seen();
-        let moved = move_for(&display, rate, MEASURE);
-        made += moved;
-        wait_for(Duration::from_millis(500));
-        let (ours, theirs) = (agent.process.used() - ours, listener.process.used() - theirs);
-        let of_a_core = |used: &Used| 100.0 * used.cpu.as_secs_f64() / MEASURE.as_secs_f64();
-        println!("{rate} moves/s: {moved} made, {} seen by the bare listener", listener.seen() - seen);
-        bar("  agent", of_a_core(&ours), "% of a core", None);
-        bar("  bare listener in Python (pynput)", of_a_core(&theirs), "% of a core", None);
-        bar("  agent / bare listener", of_a_core(&ours) / of_a_core(&theirs), "", Some(most));
-        let status = agent.status();
-        assert_eq!(status["lost"], serde_json::json!([]), "signals were lost");
-    }
-    bar("resident memory of the agent", agent.process.memory() as f64 / 1e6, "MB", Some(20.0));
-    bar("resident memory of the bare listener", listener.process.memory() as f64 / 1e6, "MB", None);
-
-    wait_for(REST);
-    let (ours, theirs) = (agent.process.used(), listener.process.used());
-    wait_for(IDLE);
-    let (ours, theirs) = (agent.process.used() - ours, listener.process.used() - theirs);
-    let seconds = IDLE.as_secs_f64();
-    println!("idle for {seconds} s");
-    bar("  agent", 100.0 * ours.cpu.as_secs_f64() / seconds, "% of a core", Some(0.05));
-    bar("  agent", ours.wake_ups as f64 / seconds, "wake-ups/s", Some(2.0));
-    bar("  bare listener", 100.0 * theirs.cpu.as_secs_f64() / seconds, "% of a core", None);
-    bar("  bare listener", theirs.wake_ups as f64 / seconds, "wake-ups/s", None);
-
-    // Cheap because it looked away? Each move was of 2 px; a record may round its sum.
-    let (stored, records) = agent.stop(&candor);
-    let all = f64::from(made) * 2.0;
-    assert!((stored - all).abs() <= records as f64, "{stored} px stored of {all}");
-    println!("stored: {stored} px in {records} records, which is every move");
-}
-
-/// Prints a figure and whether it is below its bar.
-fn bar(name: &str, value: f64, unit: &str, most: Option<f64>) {
-    let verdict = most.map_or(String::new(), |most| {
-        let word = if value <= most { "held" } else { "MISSED" };
-        format!("  (at most {most:.2}: {word})")
-    });
-    println!("{name}: {value:.3} {unit}{verdict}");
-}
-
-/// Waits for a time: what is measured is what happens meanwhile.
-fn wait_for(time: Duration) {
-    let (_nobody, answer) = mpsc::channel::<()>();
-    let _ = answer.recv_timeout(time);
-}
-
-/// Builds the agent as it is shipped.
-fn build() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let build =
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--release"]).current_dir(root).status();
-    assert!(build.unwrap().success(), "cargo build --release failed");
-    // A bench is in `deps`.
-    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("candor")
-}
-
-/// The agent as `config/agent.toml` has it, on a state folder of its own.
-struct Agent {
-    state: TempDir,
-    process: Process,
-}
-
-impl Agent {
-    fn spawn(candor: &Path, display: &Display) -> Self {
-        let state = TempDir::with_prefix("candor-bench-").unwrap();
-        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/agent.toml");
-        let mut command = held(candor.to_str().unwrap());
-        command.arg("run").arg("--config").arg(config).arg("--state").arg(state.path());
-        command.env("DISPLAY", &display.name).stdout(Stdio::null()).stderr(Stdio::null());
-        Self { state, process: Process::new(command.spawn().unwrap()) }
-    }
-
-    fn start(candor: &Path, display: &Display) -> Self {
-        let agent = Self::spawn(candor, display);
-        until("the agent to observe", || {
-            let status = control::ask(agent.state.path(), &Request::Status).ok()?;
-            status["plugins"].to_string().contains("x11").then_some(())
-        });
-        agent
-    }
-
-    /// Stops it; says how far the pointer went by its records, and how many those are.
-    fn stop(self, candor: &Path) -> (f64, usize) {
-        self.process.end();
-        let show = Command::new(candor)
-            .args(["show", "--json", "--last", "1h", "--state"])
-            .arg(self.state.path())
-            .output();
-        let text = String::from_utf8(show.unwrap().stdout).unwrap();
-        let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let sums: Vec<f64> = records.iter().filter_map(|record| record["distance_px"].as_f64()).collect();
-        (sums.iter().sum(), sums.len())
-    }
-
-    fn status(&self) -> Value {
-        control::ask(self.state.path(), &Request::Status).unwrap()
-    }
-}
-
-/// Milliseconds from the start to the first event captured, while the pointer moves all the time.
-fn first_signal(candor: &Path, display: &Display) -> f64 {
-    let agent = Agent::spawn(candor, display);
-    until("the first signal", || {
-        move_for(display, 1000, Duration::from_millis(20));
-        control::ask(agent.state.path(), &Request::Status).ok()?["first_signal_ms"].as_f64()
-    })
+    #[cfg(target_os = "linux")]
+    whole::measure();
 }
