@@ -1,0 +1,253 @@
+//! Makes a picture so small and smooth that no text is left in it.
+//!
+//! The mean of each block is taken first, then a blur goes over the means; only this small picture is kept, since it
+//! holds all that is left. A strong blur alone can be undone, and means of small blocks can be guessed from a
+//! dictionary: both together, in text heights, can't.
+
+use crate::{
+    config::{Redact, Strength},
+    frame::Frame,
+};
+
+/// The redaction that was used, in pixels of the screen.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Policy {
+    /// Least width and height of a block.
+    pub block_px: u32,
+    /// Sigma of the blur after that; 0 for none.
+    pub blur_px: f64,
+}
+
+impl Policy {
+    /// What a strength comes to on a screen of this scale; `None` leaves pictures as they are.
+    pub fn new(redact: Redact, strength: Strength, scale: f64) -> Option<Self> {
+        // What is not a number, or makes text smaller, must not weaken it.
+        let scale = if scale >= 1.0 { scale.min(16.0) } else { 1.0 };
+        let em = f64::from(strength.em_px) * scale;
+        let (block, blur_px) = match redact {
+            Redact::None => return None,
+            Redact::Blur => (strength.block_em * em, strength.blur_em * em),
+            // Nothing smooths the edges of the blocks, so they are larger.
+            Redact::Pixelate => ((strength.block_em + strength.blur_em) * em, 0.0),
+        };
+        Some(Self { block_px: block.ceil() as u32, blur_px })
+    }
+}
+
+/// A small picture: RGB, rows one after the other.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Small {
+    /// Its width.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+    /// Its pixels.
+    pub bytes: Vec<u8>,
+}
+
+/// Reduces a frame to what the policy leaves.
+pub fn redact(frame: &Frame, policy: Policy) -> Small {
+    let means = means(frame, policy.block_px);
+    let (columns, rows) = (means.columns, means.rows);
+    let size = f64::from(frame.width()) / columns as f64;
+    let sharp =
+        means.blurred(policy.blur_px / size, policy.blur_px / (f64::from(frame.height()) / rows as f64));
+    let bytes = sharp.values.iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
+    Small { width: columns as u32, height: rows as u32, bytes }
+}
+
+struct Means {
+    columns: usize,
+    rows: usize,
+    values: Vec<f32>,
+}
+
+/// The mean of each block; blocks are never smaller than asked, and as large as the frame when that is smaller.
+fn means(frame: &Frame, block: u32) -> Means {
+    let block = block.max(1);
+    let columns = (frame.width() / block).max(1) as usize;
+    let rows = (frame.height() / block).max(1) as usize;
+    let (width, height) = (frame.width() as usize, frame.height() as usize);
+    let mut values = Vec::with_capacity(columns * rows * 3);
+    let mut lines = frame.rows();
+    // Columns of a block are summed first, bytes beside each other: the compiler makes this fast.
+    let mut sums = vec![0u32; width * 4];
+    let mut part = vec![0u16; width * 4];
+    for row in 0..rows {
+        let count = (row + 1) * height / rows - row * height / rows;
+        sums.fill(0);
+        for (line, index) in lines.by_ref().take(count).zip(1..) {
+            for (sum, byte) in part.iter_mut().zip(line) {
+                *sum += u16::from(*byte);
+            }
+            // Before 257 rows of white overflow.
+            if index % 256 == 0 || index == count {
+                for (sum, part) in sums.iter_mut().zip(&mut part) {
+                    *sum += u32::from(std::mem::take(part));
+                }
+            }
+        }
+        for column in 0..columns {
+            let (from, to) = (column * width / columns, (column + 1) * width / columns);
+            let mut total = [0u64; 3];
+            for pixel in sums[from * 4..to * 4].chunks_exact(4) {
+                for (total, sum) in total.iter_mut().zip(pixel) {
+                    *total += u64::from(*sum);
+                }
+            }
+            let pixels = ((to - from) * count) as f64;
+            values.extend(total.map(|total| (total as f64 / pixels) as f32));
+        }
+    }
+    Means { columns, rows, values }
+}
+
+impl Means {
+    /// With a gaussian blur; each sigma in blocks.
+    fn blurred(self, sigma_x: f64, sigma_y: f64) -> Self {
+        let Self { columns, rows, values } = self;
+        let values = smooth(&values, &kernel(sigma_x), columns, rows, 3, columns * 3);
+        let values = smooth(&values, &kernel(sigma_y), rows, columns, columns * 3, 3);
+        Self { columns, rows, values }
+    }
+}
+
+/// Half of a gaussian, its middle first.
+fn kernel(sigma: f64) -> Vec<f32> {
+    if sigma <= 0.0 {
+        return vec![1.0];
+    }
+    let reach = (sigma * 4.0).ceil() as i32;
+    let weight = |i: i32| (-0.5 * (f64::from(i) / sigma).powi(2)).exp();
+    let total: f64 = (-reach..=reach).map(weight).sum();
+    (0..=reach).map(|i| (weight(i) / total) as f32).collect()
+}
+
+/// Smooths `lines` lines of `length` pixels along the line; the last pixel goes on beyond the edge.
+fn smooth(
+    values: &[f32],
+    kernel: &[f32],
+    length: usize,
+    lines: usize,
+    step: usize,
+    next_line: usize,
+) -> Vec<f32> {
+    let mut out = vec![0.0; values.len()];
+    let last = length - 1;
+    for line in 0..lines {
+        for i in 0..length {
+            for channel in 0..3 {
+                let at = |i: usize| values[line * next_line + i.min(last) * step + channel];
+                let sides = kernel.iter().enumerate().skip(1);
+                let sum: f32 = sides.map(|(k, weight)| weight * (at(i.saturating_sub(k)) + at(i + k))).sum();
+                out[line * next_line + i * step + channel] = kernel[0] * at(i) + sum;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{
+        Rect,
+        tests::{Dice, noise},
+    };
+
+    const STRENGTH: Strength = Strength { block_em: 1.5, blur_em: 1.0, em_px: 24 };
+
+    #[test]
+    fn no_scale_makes_it_weaker() {
+        for scale in [f64::NAN, 0.0, -2.0, 0.5, 1.0] {
+            let policy = Policy::new(Redact::Blur, STRENGTH, scale).unwrap();
+            assert_eq!(policy, Policy { block_px: 36, blur_px: 24.0 }, "{scale}");
+        }
+        let policy = Policy::new(Redact::Blur, STRENGTH, 1.25).unwrap();
+        assert_eq!(policy, Policy { block_px: 45, blur_px: 30.0 });
+        assert_eq!(Policy::new(Redact::Pixelate, STRENGTH, 2.0).unwrap().block_px, 120);
+        assert_eq!(Policy::new(Redact::None, STRENGTH, 1.0), None);
+    }
+
+    #[test]
+    fn never_more_pixels_are_kept_than_blocks_fit_in_at_any_size() {
+        let mut dice = Dice(4);
+        for round in 0..400 {
+            let (width, height) = if round < 100 {
+                (1 + round % 10, 1 + round / 10)
+            } else {
+                (1 + dice.below(200), 1 + dice.below(200))
+            };
+            let block = 1 + dice.below(60);
+            let small = redact(&noise(&mut dice, width, height), Policy { block_px: block, blur_px: 10.0 });
+            assert_eq!(small.width, (width / block).max(1));
+            assert_eq!(small.height, (height / block).max(1));
+            assert_eq!(small.bytes.len() as u32, small.width * small.height * 3);
+        }
+    }
+
+    #[test]
+    fn a_block_tells_nothing_but_its_mean() {
+        let mut dice = Dice(5);
+        for _ in 0..50 {
+            let (width, height) = (1 + dice.below(90), 1 + dice.below(90));
+            let frame = noise(&mut dice, width, height);
+            let policy = Policy { block_px: 1 + dice.below(20), blur_px: 0.0 };
+            let small = redact(&frame, policy);
+            let (columns, rows) = (small.width as usize, small.height as usize);
+            let lines: Vec<&[u8]> = frame.rows().collect();
+            for (i, pixel) in small.bytes.chunks(3).enumerate() {
+                let (column, row) = (i % columns, i / columns);
+                let xs = column * width as usize / columns..(column + 1) * width as usize / columns;
+                let ys = row * height as usize / rows..(row + 1) * height as usize / rows;
+                for channel in 0..3 {
+                    let all = ys.clone().flat_map(|y| xs.clone().map(move |x| (x, y)));
+                    let sum: u64 = all.map(|(x, y)| u64::from(lines[y][x * 4 + channel])).sum();
+                    let mean = sum as f64 / (xs.len() * ys.len()) as f64;
+                    assert!((f64::from(pixel[channel]) - mean).abs() <= 0.51, "{} {mean}", pixel[channel]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_masked_leaves_no_trace_in_the_small_picture() {
+        let mut dice = Dice(6);
+        for _ in 0..50 {
+            let (width, height) = (1 + dice.below(120), 1 + dice.below(120));
+            let seed = dice.0;
+            let area = Rect { x: 10, y: 5, width: 40, height: 30 };
+            let shot = |secret: u8| {
+                let mut frame = noise(&mut Dice(seed), width, height);
+                let tight = width as usize * 4;
+                let mut bytes: Vec<u8> = frame.rows().flatten().copied().collect();
+                for y in 5..35.min(height as usize) {
+                    for x in 10..50.min(width as usize) {
+                        bytes[y * tight + x * 4..][..3].fill(secret);
+                    }
+                }
+                frame = Frame::tight(width, height, bytes).unwrap();
+                frame.black_out(area);
+                redact(&frame, Policy { block_px: 9, blur_px: 6.0 })
+            };
+            assert_eq!(shot(0), shot(255));
+        }
+    }
+
+    #[test]
+    fn tall_blocks_of_white_do_not_overflow() {
+        let frame = Frame::tight(3, 70_000, vec![255; 3 * 70_000 * 4]).unwrap();
+        let small = redact(&frame, Policy { block_px: 70_000, blur_px: 1.0 });
+        assert_eq!(small, Small { width: 1, height: 1, bytes: vec![255; 3] });
+    }
+
+    #[test]
+    fn a_point_is_spread_as_the_blur_says() {
+        let mut bytes = vec![0; 11 * 11 * 4];
+        bytes[(5 * 11 + 5) * 4] = 255;
+        let small = redact(&Frame::tight(11, 11, bytes).unwrap(), Policy { block_px: 1, blur_px: 1.0 });
+        let red = |x: usize, y: usize| small.bytes[(y * 11 + x) * 3];
+        // 255 / 2π, and that times e^-½ and e^-1.
+        assert_eq!([red(5, 5), red(6, 5), red(5, 4), red(6, 6)], [41, 25, 25, 15]);
+    }
+}

@@ -1,0 +1,177 @@
+//! The source: waits until a shot is due, takes it, and says how that went.
+
+use std::time::Duration;
+
+use plugin_api::{event::SCREENSHOT, prelude::*};
+
+pub use crate::config::Config;
+use crate::{
+    config::Settings,
+    gate::{Gate, Wanted},
+    schedule::Schedule,
+    shot::{Desk, Report, Shooter},
+};
+
+/// The first wait before another try when the screen can't be read; doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Takes screenshots.
+pub struct Screen {
+    gate: Gate,
+    host: Host,
+}
+
+impl Source for Screen {
+    type Config = Config;
+    const COLLECTS: &'static str = "screenshots of every monitor at intervals, blurred until no text can be read unless configured otherwise";
+    const NEVER: &'static str = "window titles, sound or video, or on X11 with a window manager the windows of password managers and private browsing";
+
+    fn new(config: Config, host: &Host) -> Result<Self, Error> {
+        Ok(Self { gate: Gate::new(settings(config)?), host: *host })
+    }
+
+    fn configure(&self, config: Config) -> Result<Change, Error> {
+        self.gate.set(settings(config)?);
+        Ok(Change::Applied)
+    }
+
+    fn run(&self, out: &Out<'_>) -> Result<(), Error> {
+        lower_priority();
+        let clock = Clock::new();
+        let now = || clock.now();
+        let (_, mut settings, _) = self.gate.read();
+        let mut schedule = Schedule::new(settings.every, settings.jitter, now(), &mut random);
+        let mut shooter = Shooter::default();
+        let mut told: Option<Health> = None;
+        // When a shot that failed is tried again, and how long to wait after that.
+        let mut again: Option<(u64, Duration)> = None;
+        let mut version = 0;
+        loop {
+            let (wanted, new, seen) = self.gate.read();
+            if seen != version {
+                version = seen;
+                schedule.change(new.every, new.jitter, now(), &mut random);
+                shooter.forget();
+                settings = new;
+            }
+            match wanted {
+                Wanted::Stop => return Ok(()),
+                Wanted::Pause => {
+                    self.gate.wait(version, None);
+                    // A shot that was due meanwhile is not made up for.
+                    if schedule.due() <= now() {
+                        schedule.taken(now(), &mut random);
+                    }
+                    again = None;
+                    continue;
+                }
+                Wanted::Run => {}
+            }
+            let due = again.map_or(u64::MAX, |(at, _)| at).min(schedule.due());
+            if let Some(left) = due.checked_sub(now()).filter(|left| *left > 0) {
+                self.gate.wait(version, Some(Duration::from_nanos(left)));
+                continue;
+            }
+            let is_due = schedule.due() <= now();
+            if is_due {
+                schedule.taken(now(), &mut random);
+            }
+            // Of tries in between only success is worth a record.
+            let mut tell =
+                |report: Report| (!is_due && report.record.outcome == "failed") || self.emit(report);
+            let mut desk = Desk { tell: &mut tell, now: &now };
+            let ended = shooter.shoot(&settings, &mut desk);
+            trim();
+            again = ended.lost.then(|| {
+                let wait = again.map_or(FIRST_WAIT, |(_, wait)| LONGEST_WAIT.min(wait * 2));
+                (now().saturating_add(wait.as_nanos() as u64), wait)
+            });
+            if told.as_ref() != Some(&ended.health) {
+                if ended.health.state != "ok" {
+                    warn!(cause = ended.health.cause, fix = ended.health.fix, "no good screenshot");
+                }
+                out.health(&ended.health)?;
+                told = Some(ended.health);
+            }
+        }
+    }
+
+    fn pause(&self) {
+        self.gate.want(Wanted::Pause);
+    }
+
+    fn resume(&self) {
+        self.gate.want(Wanted::Run);
+    }
+
+    fn stop(&self) {
+        self.gate.want(Wanted::Stop);
+    }
+}
+
+impl Screen {
+    fn emit(&self, report: Report) -> bool {
+        // Elsewhere the plugin doesn't know the host's clock; 0 is the time of the call.
+        let mut out = self.host.out(if cfg!(target_os = "linux") { report.mono_ns } else { 0 });
+        let sent = match &report.image {
+            Some(image) => out.blob(SCREENSHOT, &report.record, image.media_type, &image.bytes),
+            None => out.record(SCREENSHOT, &report.record),
+        };
+        if let Err(why) = &sent {
+            warn!(%why, "screenshot not stored");
+        }
+        sent.is_ok()
+    }
+}
+
+fn settings(config: Config) -> Result<Settings, Error> {
+    Settings::new(config).map_err(|why| Error::new(Fault::Config, why))
+}
+
+fn random(limit: u64) -> u64 {
+    // Without a source of randomness the shot comes when the interval starts.
+    getrandom::u64().unwrap_or(0) % limit.max(1)
+}
+
+/// The monotonic clock that records are stamped with.
+struct Clock {
+    #[cfg(not(target_os = "linux"))]
+    start: std::time::Instant,
+}
+
+impl Clock {
+    #[cfg(target_os = "linux")]
+    fn new() -> Self {
+        Self {}
+    }
+
+    #[cfg(target_os = "linux")]
+    fn now(&self) -> u64 {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn now(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+}
+
+/// So that nothing the person does stutters. Best effort: a shot at normal priority is still a shot.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(why) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19) {
+        debug!(%why, "priority not lowered");
+    }
+}
+
+fn trim() {
+    #[cfg(target_os = "linux")]
+    crate::sys::trim();
+}

@@ -1,0 +1,204 @@
+//! The source over its real vtable in a process of its own, since xcap takes the display from the environment.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    time::{Duration, Instant},
+};
+
+use plugin_api::{
+    Event, Kind, call,
+    event::{SCREENSHOT, STATE},
+    v1::Status,
+};
+use serde_json::{Value, json};
+
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+const FOLDER: &str = "CANDOR_SCREEN_TEST_FOLDER";
+const CONFIG: &str = "CANDOR_SCREEN_TEST_CONFIG";
+const MARK: &str = "told: ";
+
+/// A running source; ends with the test.
+pub struct Agent {
+    child: Child,
+    input: ChildStdin,
+    lines: mpsc::Receiver<Value>,
+    folder: tempfile::TempDir,
+    /// What was told by [`Agent::wait`] so far.
+    pub told: Vec<Value>,
+}
+
+impl Agent {
+    /// Starts one on a display.
+    pub fn start(display: &str, config: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "agent::serves", "--nocapture", "--test-threads=1"]);
+        command.env("DISPLAY", display).env_remove("WAYLAND_DISPLAY").env_remove("XDG_SESSION_TYPE");
+        command.env(FOLDER, folder.path()).env(CONFIG, config.to_string());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (send, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let told = line.split_once(MARK).and_then(|(_, told)| serde_json::from_str(told).ok());
+                match told {
+                    // Nobody waits any more when it fails.
+                    Some(told) => drop(send.send(told)),
+                    None => println!("{line}"),
+                }
+            }
+        });
+        let input = child.stdin.take().unwrap();
+        Self { child, input, lines, folder, told: Vec::new() }
+    }
+
+    /// Waits for a record whose fields hold these, and answers it whole.
+    #[track_caller]
+    pub fn wait(&mut self, what: &Value) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(told) = self.lines.recv_timeout(left) else { panic!("no {what} in {:#?}", self.told) };
+            self.told.push(told.clone());
+            if holds(&told, what) {
+                return told;
+            }
+        }
+    }
+
+    /// Gives it another config.
+    pub fn configure(&mut self, config: &Value) {
+        self.say(&json!({"configure": config}));
+    }
+
+    pub fn pause(&mut self) {
+        self.say(&json!("pause"));
+    }
+
+    pub fn resume(&mut self) {
+        self.say(&json!("resume"));
+    }
+
+    /// Bytes of memory that are resident now, and at most so far.
+    pub fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let of = |name: &str| -> u64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+
+    /// Where a record's picture is.
+    pub fn picture(&self, record: &Value) -> PathBuf {
+        self.folder.path().join(record["picture"].as_str().expect("a picture"))
+    }
+
+    fn say(&mut self, command: &Value) {
+        writeln!(self.input, "{command}").unwrap();
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn holds(told: &Value, what: &Value) -> bool {
+    what.as_object().unwrap().iter().all(|(name, wanted)| match (&told[name], wanted) {
+        // Of texts a part is enough.
+        (Value::String(told), Value::String(wanted)) => told.contains(wanted.as_str()),
+        (told, wanted) => told == wanted,
+    })
+}
+
+struct Host {
+    folder: PathBuf,
+    count: Mutex<u32>,
+}
+
+impl Host {
+    fn tell(&self, event: &Event<'_>, picture: Option<(&str, &[u8])>) -> Status {
+        let mut fields = event.json().unwrap();
+        let reserved = plugin_api::event::record_fault(event.bytes());
+        assert_eq!(reserved, None);
+        if event.kind == SCREENSHOT {
+            documented("", &fields);
+        }
+        fields["mono_ns"] = event.mono_ns.into();
+        fields["record"] = if event.kind == SCREENSHOT { "screenshot" } else { "state" }.into();
+        assert!(event.kind == SCREENSHOT || event.kind == STATE);
+        if let Some((media_type, bytes)) = picture {
+            let mut count = self.count.lock().unwrap();
+            *count += 1;
+            let name = format!("{count}.{}", media_type.strip_prefix("image/").unwrap());
+            std::fs::write(self.folder.join(&name), bytes).unwrap();
+            fields["picture"] = name.into();
+            fields["bytes"] = bytes.len().into();
+        }
+        println!("\n{MARK}{fields}");
+        Status::OK
+    }
+}
+
+impl call::Serve for Host {
+    fn level(&self) -> u32 {
+        4
+    }
+    fn log(&self, _: u32, module: &str, text: &str) {
+        println!("{module}: {text}");
+    }
+    fn kind(&self, name: &str) -> Kind {
+        Kind::record(name).unwrap_or(Kind(0))
+    }
+    fn emit(&self, events: &[Event<'_>]) -> Status {
+        events.iter().map(|event| self.tell(event, None)).last().unwrap_or(Status::OK)
+    }
+    fn emit_blob(&self, event: &Event<'_>, media_type: &str, bytes: &[u8]) -> Status {
+        self.tell(event, Some((media_type, bytes)))
+    }
+    fn state_folder(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Each field has to be in the table of its kind.
+fn documented(path: &str, fields: &Value) {
+    let page = include_str!("../../../../plugin-api/KINDS.md");
+    let part = page.split("\n### ").find(|part| part.starts_with("`screenshot`")).unwrap();
+    for (name, value) in fields.as_object().unwrap() {
+        let path = format!("{path}{name}");
+        assert!(part.contains(&format!("\n| `{path}` |")), "KINDS.md doesn't list {path}");
+        if value.is_object() {
+            documented(&format!("{path}."), value);
+        }
+    }
+}
+
+/// Not a test but the process that [`Agent`] starts.
+#[test]
+fn serves() {
+    let (Ok(folder), Ok(config)) = (std::env::var(FOLDER), std::env::var(CONFIG)) else { return };
+    let host = Arc::new(Host { folder: Path::new(&folder).to_owned(), count: Mutex::new(0) });
+    let plugin = plugin_api::testing::plugin(candor_screen::candor_plugin);
+    let config = serde_json::from_str(&config).unwrap();
+    let source = call::Source::new(plugin, host, &config).unwrap_or_else(|why| panic!("{}", why.text));
+    std::thread::scope(|scope| {
+        scope.spawn(|| source.run().unwrap_or_else(|why| panic!("{}", why.text)));
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            match serde_json::from_str::<Value>(&line).unwrap() {
+                Value::String(command) if command == "pause" => source.pause(),
+                Value::String(_) => source.resume(),
+                command => source.configure(&command["configure"]).map(drop),
+            }
+            .unwrap_or_else(|why| panic!("{}", why.text));
+        }
+        source.stop().unwrap_or_else(|why| panic!("{}", why.text));
+    });
+}

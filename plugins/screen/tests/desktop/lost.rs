@@ -1,0 +1,44 @@
+//! A display that goes and comes, and pictures that can't be true.
+
+use serde_json::json;
+
+use crate::{agent::Agent, display::Display};
+
+#[test]
+fn a_display_that_is_gone_is_told_and_found_again_without_help() {
+    let mut display = Display::start("800x600");
+    display.manage();
+    display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "navy"]);
+    let mut agent = Agent::start(&display.name, &json!({"every": "3s"}));
+    agent.wait(&json!({"outcome": "stored"}));
+    agent.wait(&json!({"record": "state", "state": "ok"}));
+    let name = display.kill();
+    let failed = agent.wait(&json!({"outcome": "failed"}));
+    assert_eq!(failed["monitor"], json!(null));
+    assert!(failed["cause"].as_str().unwrap().contains(&name), "{failed}");
+    assert!(!failed["fix"].as_str().unwrap().is_empty());
+    agent.wait(&json!({"record": "state", "state": "degraded"}));
+    let mut display = Display::again(&name, "800x600");
+    display.manage();
+    display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "navy"]);
+    agent.wait(&json!({"outcome": "stored"}));
+    agent.wait(&json!({"record": "state", "state": "ok"}));
+}
+
+#[test]
+fn a_black_or_empty_screen_is_never_stored() {
+    let mut display = Display::start("800x600");
+    display.manage();
+    display.run("xsetroot", &["-solid", "black"]);
+    let mut agent = Agent::start(&display.name, &json!({"every": "1s", "redact": "none"}));
+    let failed = agent.wait(&json!({"record": "screenshot"}));
+    assert_eq!(failed["outcome"], "failed");
+    assert!(failed["cause"].as_str().unwrap().contains("all black"), "{failed}");
+    agent.wait(&json!({"record": "state", "state": "degraded", "cause": "all black"}));
+    display.run("xsetroot", &["-solid", "steelblue"]);
+    agent.wait(&json!({"outcome": "failed", "cause": "one colour"}));
+    display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "navy"]);
+    agent.wait(&json!({"outcome": "stored"}));
+    agent.wait(&json!({"record": "state", "state": "ok"}));
+    assert_eq!(agent.told.iter().filter(|told| told["picture"].is_string()).count(), 1);
+}
