@@ -88,7 +88,7 @@ fn encode(width: u32, height: u32, bytes: &[u8], color: ColorType, style: Style)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::tests::{Dice, noise};
+    use crate::tests::{Dice, noise};
 
     #[test]
     fn every_size_decodes_to_the_same_size_and_png_to_the_same_pixels() {

@@ -20,15 +20,10 @@ mod source;
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 mod sys;
+#[cfg(test)]
+mod tests;
 pub mod truth;
 
 pub use source::Screen;
 
 plugin_api::export_source!(Screen);
-
-#[cfg(test)]
-mod tests {
-    use plugin_api::prelude::json;
-
-    plugin_api::conformance!(json!({"source": {"every": "1d"}}));
-}

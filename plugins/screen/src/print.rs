@@ -51,7 +51,7 @@ impl Press {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::tests::{Dice, noise};
+    use crate::tests::{Dice, noise};
 
     #[test]
     fn one_pixel_makes_another_print_and_none_the_same() {

@@ -150,8 +150,8 @@ fn smooth(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{
-        Rect,
+    use crate::{
+        frame::Rect,
         tests::{Dice, noise},
     };
 

@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn changing_back_and_forth_never_gives_more_shots_than_the_shorter_interval() {
         for jitter in [Jitter::None, Jitter::Full] {
-            let mut dice = crate::frame::tests::Dice(10);
+            let mut dice = crate::tests::Dice(10);
             let mut random = |limit: u64| u64::from(dice.below(u32::MAX)) % limit;
             let mut schedule = Schedule::new(minutes(10), jitter, 0, &mut random);
             let mut shots = 0;

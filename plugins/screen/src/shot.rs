@@ -110,7 +110,7 @@ impl Shooter {
         let count = monitors.len();
         for monitor in monitors {
             let seen = self.seen.entry(monitor.name.clone()).or_default();
-            shot.monitor(monitor, seen, &self.press);
+            shot.monitor(monitor, seen, &self.press)?;
         }
         if let Some(doubt) = shot.doubts.into_iter().next() {
             return Ok(Health::degraded(doubt.cause, doubt.fix));
@@ -138,7 +138,8 @@ struct Shot<'a, 'd> {
 }
 
 impl Shot<'_, '_> {
-    fn monitor(&mut self, monitor: Monitor, seen: &mut Seen, press: &Press) {
+    /// Tells what came of a monitor. An error when the whole display is gone.
+    fn monitor(&mut self, monitor: Monitor, seen: &mut Seen, press: &Press) -> Result<(), Lost> {
         let mono_ns = (self.desk.now)();
         let mut record = Record { reason: "interval", ..Record::default() };
         let image = match self.picture(monitor, &mut record, seen, press) {
@@ -149,9 +150,10 @@ impl Shot<'_, '_> {
                 Some(image)
             }
             // The monitor was unplugged meanwhile.
-            Ok(None) if record.outcome.is_empty() => return,
+            Ok(None) if record.outcome.is_empty() => return Ok(()),
             Ok(None) => None,
             Err(why) => {
+                self.session.monitors()?;
                 record.outcome = "failed";
                 record.cause = Some(why.cause.clone());
                 record.fix = Some(why.fix.clone());
@@ -166,6 +168,7 @@ impl Shot<'_, '_> {
         } else if is_stored {
             seen.stored = Some(mono_ns);
         }
+        Ok(())
     }
 
     fn picture(

@@ -1,6 +1,6 @@
 //! The source: waits until a shot is due, takes it, and says how that went.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plugin_api::{event::SCREENSHOT, prelude::*};
 
@@ -38,8 +38,9 @@ impl Source for Screen {
 
     fn run(&self, out: &Out<'_>) -> Result<(), Error> {
         lower_priority();
-        let clock = Clock::new();
-        let now = || clock.now();
+        let start = Instant::now();
+        // A host of before it told its clock stamps records itself.
+        let now = || out.mono_ns().unwrap_or_else(|| start.elapsed().as_nanos() as u64);
         let (_, mut settings, _) = self.gate.read();
         let mut schedule = Schedule::new(settings.every, settings.jitter, now(), &mut random);
         let mut shooter = Shooter::default();
@@ -112,8 +113,8 @@ impl Source for Screen {
 
 impl Screen {
     fn emit(&self, report: Report) -> bool {
-        // Elsewhere the plugin doesn't know the host's clock; 0 is the time of the call.
-        let mut out = self.host.out(if cfg!(target_os = "linux") { report.mono_ns } else { 0 });
+        let stamp = self.host.out(0).mono_ns().map_or(0, |_| report.mono_ns);
+        let mut out = self.host.out(stamp);
         let sent = match &report.image {
             Some(image) => out.blob(SCREENSHOT, &report.record, image.media_type, &image.bytes),
             None => out.record(SCREENSHOT, &report.record),
@@ -132,35 +133,6 @@ fn settings(config: Config) -> Result<Settings, Error> {
 fn random(limit: u64) -> u64 {
     // Without a source of randomness the shot comes when the interval starts.
     getrandom::u64().unwrap_or(0) % limit.max(1)
-}
-
-/// The monotonic clock that records are stamped with.
-struct Clock {
-    #[cfg(not(target_os = "linux"))]
-    start: std::time::Instant,
-}
-
-impl Clock {
-    #[cfg(target_os = "linux")]
-    fn new() -> Self {
-        Self {}
-    }
-
-    #[cfg(target_os = "linux")]
-    fn now(&self) -> u64 {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn new() -> Self {
-        Self { start: std::time::Instant::now() }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn now(&self) -> u64 {
-        self.start.elapsed().as_nanos() as u64
-    }
 }
 
 /// So that nothing the person does stutters. Best effort: a shot at normal priority is still a shot.

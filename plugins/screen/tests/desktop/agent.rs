@@ -121,6 +121,7 @@ fn holds(told: &Value, what: &Value) -> bool {
 struct Host {
     folder: PathBuf,
     count: Mutex<u32>,
+    start: Instant,
 }
 
 impl Host {
@@ -163,6 +164,9 @@ impl call::Serve for Host {
     fn emit_blob(&self, event: &Event<'_>, media_type: &str, bytes: &[u8]) -> Status {
         self.tell(event, Some((media_type, bytes)))
     }
+    fn mono_ns(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
     fn state_folder(&self) -> Option<&str> {
         None
     }
@@ -185,7 +189,8 @@ fn documented(path: &str, fields: &Value) {
 #[test]
 fn serves() {
     let (Ok(folder), Ok(config)) = (std::env::var(FOLDER), std::env::var(CONFIG)) else { return };
-    let host = Arc::new(Host { folder: Path::new(&folder).to_owned(), count: Mutex::new(0) });
+    let host =
+        Arc::new(Host { folder: Path::new(&folder).to_owned(), count: Mutex::new(0), start: Instant::now() });
     let plugin = plugin_api::testing::plugin(candor_screen::candor_plugin);
     let config = serde_json::from_str(&config).unwrap();
     let source = call::Source::new(plugin, host, &config).unwrap_or_else(|why| panic!("{}", why.text));
