@@ -29,6 +29,8 @@ use crate::{
 
 /// How far ahead of the clock an event's time may be: clocks of devices and servers round.
 const AHEAD_NS: u64 = 2_000_000_000;
+/// So many kinds of vendors are numbered at the most.
+const VENDOR_KINDS_MOST: usize = 1 << 10;
 /// So many input devices are remembered at the most.
 const DEVICES_MOST: usize = 256;
 
@@ -242,11 +244,12 @@ impl Router {
             return Kind(0);
         }
         let mut names = self.vendor_kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = names.iter().position(|known| known == name).unwrap_or_else(|| {
+        let known = names.iter().position(|known| known == name);
+        if known.is_none() && names.len() < VENDOR_KINDS_MOST {
             names.push(name.to_owned());
-            names.len() - 1
-        });
-        u16::try_from(0x8000 + index).map_or(Kind(0), Kind)
+        }
+        let index = known.unwrap_or(names.len() - 1);
+        if names[index] == name { Kind(0x8000 + index as u16) } else { Kind(0) }
     }
 
     fn signals(&self, port: &Port, events: &[Event<'_>]) -> Status {
@@ -292,7 +295,8 @@ impl Router {
 
     fn note_devices(&self, source: u32, events: &[Event<'_>]) {
         let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        for event in events.iter().filter(|event| event.kind == DEVICE) {
+        let devices_only = |event: &&Event<'_>| event.kind == DEVICE && event::signal_fault(event).is_none();
+        for event in events.iter().filter(devices_only) {
             let source = source | event.source & 0xffff;
             let name = event.bytes().to_vec();
             if event.args[3] == 0 {
@@ -306,13 +310,11 @@ impl Router {
 
     fn record(&self, port: &Port, event: &Event<'_>, blob: Option<Blob>) -> Status {
         let refuse = |why: &str| {
-            warn!(plugin = port.id, why, "record refused");
-            self.losses.add(
-                &port.id,
-                "record refused: it breaks the rules for records",
-                1,
-                self.clock.mono_ns(),
-            );
+            let reason = "record refused: it breaks the rules for records";
+            // Once per gap record: a plugin that emits nothing else would fill the log.
+            if self.losses.add(&port.id, reason, 1, self.clock.mono_ns()) {
+                warn!(plugin = port.id, why, "record refused");
+            }
             Status::FATAL
         };
         if [GAP, NOTICE, DEVICE_RECORD].contains(&event.kind) {

@@ -39,8 +39,8 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Adds to what was lost.
-    pub fn add(&self, instance: &str, reason: &'static str, count: u64, now: u64) {
+    /// Adds to what was lost; whether it is the first of its kind since losses were told.
+    pub fn add(&self, instance: &str, reason: &'static str, count: u64, now: u64) -> bool {
         let add = |ledger: &mut Ledger| {
             let loss = ledger.entry((instance.to_owned(), reason)).or_insert_with(|| Loss {
                 instance: instance.to_owned(),
@@ -49,13 +49,17 @@ impl Losses {
                 from_mono_ns: now,
                 to_mono_ns: now,
             });
+            let first = loss.count == 0;
             loss.count += count;
             loss.to_mono_ns = now;
+            first
         };
         add(&mut self.total.lock().unwrap_or_else(PoisonError::into_inner));
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        add(&mut open.0);
-        self.changed.notify_all();
+        if open.0.is_empty() {
+            self.changed.notify_all();
+        }
+        add(&mut open.0)
     }
 
     /// Waits for losses and lets them gather; `None` when closed and told.
