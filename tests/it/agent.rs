@@ -245,7 +245,10 @@ impl Agent<'_> {
     #[track_caller]
     pub fn wait_state(&self, id: &str, state: &str) -> Value {
         let of = |status: &Value| plugin(status, id).clone();
-        of(&self.wait(&format!("{id} to be {state}"), |status| of(status)["state"] == state))
+        // The host says `running` of every source it starts; `input` says more once it observes.
+        let settled = |found: &Value| id != "input" || found["cause"] != "running";
+        let wanted = |status: &Value| of(status)["state"] == state && settled(&of(status));
+        of(&self.wait(&format!("{id} to be {state}"), wanted))
     }
 
     /// Waits until every number up to that one is safe.
