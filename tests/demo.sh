@@ -70,7 +70,7 @@ place=(--config "$folder/agent.toml" --state "$folder/state")
 "$candor" run "${place[@]}" >"$folder/out.log" 2>"$folder/agent.log" &
 pids+=($!)
 until_works "the agent" "$candor" status "${place[@]}"
-until_works "its input" sh -c '"$0" status "$@" | grep -q "input .* ok "' "$candor" "${place[@]}"
+until_works "its input" sh -c '"$0" status "$@" | grep -q "input .* ok .*x11 on"' "$candor" "${place[@]}"
 "$candor" status "${place[@]}"
 
 title "$seconds s of input that a script makes"

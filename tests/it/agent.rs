@@ -251,6 +251,13 @@ impl Agent<'_> {
         of(&self.wait(&format!("{id} to be {state}"), wanted))
     }
 
+    /// Waits until input is observed: an instance that only runs may still be connecting.
+    #[track_caller]
+    pub fn wait_input(&self) {
+        let observes = |said: &Value| said["state"] == "ok" && said["cause"].to_string().contains("x11 on");
+        self.wait("input to be observed", |status| observes(plugin(status, "input")));
+    }
+
     /// Waits until every number up to that one is safe.
     #[track_caller]
     pub fn wait_durable(&self, seq: u64) -> u64 {

@@ -109,7 +109,7 @@ fn what_is_stored_is_what_was_injected_and_duckdb_reads_it() {
     let display = Display::new().with_windows();
     let desk = Desk::new(USUAL).on(&display);
     let agent = desk.start();
-    agent.wait_state("input", "ok");
+    agent.wait_input();
     let injected = script(&display);
 
     let mut stored = Vec::new();
@@ -156,14 +156,14 @@ fn a_display_that_goes_away_is_a_state_and_capture_comes_back_by_itself() {
     let name = display.name.clone();
     let desk = Desk::new(USUAL).on(&display);
     let agent = desk.start();
-    agent.wait_state("input", "ok");
+    agent.wait_input();
     display.xdotool("click --repeat 3 --delay 10 1");
     until("three clicks", || (sum(&desk.records("activity"), "/clicks") >= 3.0).then_some(()));
     drop(display);
     let lost = agent.wait_state("input", "degraded");
     assert!(lost["cause"].as_str().unwrap().contains(&name) && lost["fix"] != "", "{lost}");
     let display = Display::again(&name);
-    agent.wait_state("input", "ok");
+    agent.wait_input();
     display.xdotool("click --repeat 4 --delay 10 1");
     until("four more clicks", || (sum(&desk.records("activity"), "/clicks") >= 7.0).then_some(()));
     let states: Vec<_> = until("both changes in the store", || {
@@ -197,7 +197,7 @@ fn a_pause_leaves_no_trace_of_what_was_done_in_it() {
     let display = Display::new();
     let desk = Desk::new(USUAL).on(&display);
     let agent = desk.start();
-    agent.wait_state("input", "ok");
+    agent.wait_input();
     display.xdotool("click --repeat 3 --delay 10 1");
     until("three clicks", || (sum(&desk.records("activity"), "/clicks") >= 3.0).then_some(()));
     assert!(desk.run(&["pause", "--for", "1h"]).status.success());
@@ -205,7 +205,7 @@ fn a_pause_leaves_no_trace_of_what_was_done_in_it() {
     display.xdotool("click --repeat 50 --delay 1 1");
     display.xdotool("type --delay 1 unseen");
     assert!(desk.run(&["resume"]).status.success());
-    agent.wait_state("input", "ok");
+    agent.wait_input();
     // The source connects anew; what comes after the first click seen is complete.
     until("clicks to be seen again", || {
         display.xdotool("click 3");

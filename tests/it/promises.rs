@@ -39,7 +39,7 @@ fn promise_1_nothing_typed_is_anywhere() {
     let config = format!("{USUAL}[[source]]\nplugin = \"faulty\"\ndoes = \"garbage\"\ncount = 3\n");
     let desk = Desk::new(&config).on(&display).level("trace");
     let agent = desk.start();
-    agent.wait_state("input", "ok");
+    agent.wait_input();
     display.xdotool(&format!("type --delay 5 {word}"));
     until("the typed letters to be counted", || {
         let letters = store::sum(&desk.records("activity"), "/by_origin/injected/keys_by_class/letter");
@@ -73,7 +73,7 @@ fn promise_2_signals_stay_in_memory() {
     let config = format!("{USUAL}[[detector]]\nplugin = \"faulty\"\ndoes = \"absurd\"\n");
     let desk = Desk::new(&config).on(&display).level("trace");
     let agent = desk.start();
-    agent.wait_state("input", "ok");
+    agent.wait_input();
     for _ in 0..10 {
         display.xdotool(format!("mousemove 0 0 {}", "mousemove_relative 7 3 ".repeat(100)).trim_end());
     }
