@@ -310,7 +310,8 @@ fn why(identity: &Identity, old: &str) -> String {
     let reason = match &identity.origin {
         Origin::Damaged => "its identity file could not be read".to_owned(),
         _ => format!(
-            "the chain of device {old} can't be continued on this machine, by this user, with these files"
+            "the chain of device {old} can't be continued: another machine, another user, other files here, or a \
+             store that holds other bytes under its names"
         ),
     };
     format!("this agent is now device {}: {reason}", identity.id)

@@ -190,6 +190,34 @@ fn refused_object_is_noted_left_here_and_passed_over() {
 }
 
 #[test]
+fn store_with_other_bytes_under_a_name_means_a_new_id_and_chain_from_the_next_start() {
+    let state = tempfile::tempdir().expect("a folder");
+    let shelf = Shelf::answers("kind=activity", Status::FATAL, 1);
+    let journal = open(state.path());
+    let old = journal.spool().sealed().0;
+    let upload = Upload::start(journal.spool(), state.path(), vec![target(&shelf, None)]).expect("started");
+    seal(&journal, &["activity"]);
+    drain(&upload);
+    assert_eq!(journal.spool().sealed().0, old, "what runs goes on as it is");
+    stop(upload);
+    journal.close(Duration::from_secs(5)).expect("closed");
+    let (journal, recovery) = Journal::open(options(state.path())).expect("opened");
+    assert_ne!(recovery.identity.id, old);
+    assert!(recovery.findings.iter().any(|text| text.contains(&old) && text.contains("other bytes")));
+    let upload = Upload::start(journal.spool(), state.path(), vec![target(&shelf, None)]).expect("started");
+    seal(&journal, &["activity"]);
+    drain(&upload);
+    let new = format!("device={}/kind=", recovery.identity.id);
+    for kind in ["activity", "device", "notice"] {
+        assert!(shelf.keys().iter().any(|key| key.contains(&format!("{new}{kind}"))), "{:?}", shelf.keys());
+    }
+    // The new id meets no conflict, so it stays.
+    stop(upload);
+    journal.close(Duration::from_secs(5)).expect("closed");
+    assert_eq!(Journal::open(options(state.path())).expect("opened").1.identity.id, recovery.identity.id);
+}
+
+#[test]
 fn damaged_object_is_never_sent() {
     let state = tempfile::tempdir().expect("a folder");
     let (journal, shelf) = (open(state.path()), Arc::new(Shelf::default()));
