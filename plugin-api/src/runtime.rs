@@ -49,12 +49,12 @@ impl Out<'_> {
     }
 
     /// Stores what was counted in an interval: an object whose fields are `activity`'s.
-    pub fn activity(&mut self, fields: &impl Serialize) -> Result<(), Error> {
+    pub fn activity(&self, fields: &impl Serialize) -> Result<(), Error> {
         self.record(event::ACTIVITY, fields)
     }
 
     /// Stores a finding.
-    pub fn finding(&mut self, finding: Finding) -> Result<(), Error> {
+    pub fn finding(&self, finding: Finding) -> Result<(), Error> {
         self.record(event::FINDING, &finding)
     }
 
@@ -64,7 +64,7 @@ impl Out<'_> {
     }
 
     /// Stores a record of a kind of its own, named `vendor.name`.
-    pub fn vendor(&mut self, name: &str, fields: &impl Serialize) -> Result<(), Error> {
+    pub fn vendor(&self, name: &str, fields: &impl Serialize) -> Result<(), Error> {
         match shim::kind(self.host, name) {
             Kind(0) => Err(Error::new(Fault::Malformed, format!("{name}: not a kind; name it vendor.name"))),
             kind => self.record(kind, fields),
@@ -72,13 +72,13 @@ impl Out<'_> {
     }
 
     /// Stores a record of a kind, stamped with the time of this call.
-    pub fn record(&mut self, kind: Kind, fields: &impl Serialize) -> Result<(), Error> {
+    pub fn record(&self, kind: Kind, fields: &impl Serialize) -> Result<(), Error> {
         self.send(kind, fields)
     }
 
     /// Stores a record with a blob, such as an image that is redacted already.
     pub fn blob(
-        &mut self,
+        &self,
         kind: Kind,
         fields: &impl Serialize,
         media_type: &str,

@@ -120,7 +120,8 @@ impl Shooter {
             None => Health::ok(cause),
             Some(why) => Health::degraded(
                 format!("{cause}; password managers and private windows can't be left out: {}", why.cause),
-                why.fix,
+                "if a redacted picture of them is too much, use an X11 session with a window manager, or take screen \
+                 out of the config",
             ),
         })
     }

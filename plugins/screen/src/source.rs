@@ -90,7 +90,7 @@ impl Source for Screen {
             });
             if told.as_ref() != Some(&ended.health) {
                 if ended.health.state != "ok" {
-                    warn!(cause = ended.health.cause, fix = ended.health.fix, "no good screenshot");
+                    warn!(cause = ended.health.cause, fix = ended.health.fix, "screenshots degraded");
                 }
                 out.health(&ended.health)?;
                 told = Some(ended.health);
@@ -114,7 +114,7 @@ impl Source for Screen {
 impl Screen {
     fn emit(&self, report: Report) -> bool {
         let stamp = self.host.out(0).mono_ns().map_or(0, |_| report.mono_ns);
-        let mut out = self.host.out(stamp);
+        let out = self.host.out(stamp);
         let sent = match &report.image {
             Some(image) => out.blob(SCREENSHOT, &report.record, image.media_type, &image.bytes),
             None => out.record(SCREENSHOT, &report.record),

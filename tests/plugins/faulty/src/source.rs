@@ -109,7 +109,7 @@ impl Source for FaultySource {
                 }
             }
             SourceDoes::Records => {
-                let (mut number, mut out) = (0_u32, *out);
+                let mut number = 0_u32;
                 while self.rest() {
                     number += 1;
                     out.vendor(
