@@ -2,10 +2,18 @@
 
 use std::{fs, path::Path};
 
+use host::{
+    config::{Config, parse_duration},
+    load,
+};
+use plugin_api::call;
+use serde_json::Value;
+
 use crate::{
     agent::{Desk, USUAL},
+    candor,
     display::Display,
-    root,
+    library, root,
     wait::{answer, until},
 };
 
@@ -183,11 +191,11 @@ fn what_a_command_prints_is_data_with_json() {
     for arguments in [&["status", "--json"][..], &["plugins", "--json"]] {
         let output = desk.run(arguments);
         assert!(output.status.success(), "{output:?}");
-        let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(value.is_object() || value.is_array(), "{value}");
     }
     let check = desk.command(&["check", "--json", desk.config().to_str().unwrap()]).output().unwrap();
-    let value: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();
+    let value: Value = serde_json::from_slice(&check.stdout).unwrap();
     assert_eq!(value["ok"], true, "{value:#}");
     until("records", || (!desk.shown().is_empty()).then_some(()));
     let table = String::from_utf8(desk.run(&["plugins"]).stdout).unwrap();
@@ -195,4 +203,40 @@ fn what_a_command_prints_is_data_with_json() {
         assert!(table.contains(name), "{table}");
     }
     assert!(agent.stop().success());
+}
+
+/// The reference is checked by the plugins' own words: every option of each, with its default.
+#[test]
+fn the_reference_states_every_option_of_the_plugins_with_its_default() {
+    candor();
+    let file = root().join("config/reference.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    // Options without a default stand in comments.
+    let option = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).map(str::to_owned);
+    let text: String = text.lines().map(|line| option(line).unwrap_or(line.to_owned()) + "\n").collect();
+    let config = Config::parse(&text, Some(&file)).unwrap();
+    for (role, entries) in
+        [("source", &config.source), ("detector", &config.detector), ("sink", &config.sink)]
+    {
+        for entry in entries {
+            let schema = call::schema(load::open(&library(&entry.plugin)).unwrap().plugin);
+            let options = schema[role]["properties"].as_object().unwrap();
+            let (said, known): (Vec<_>, Vec<_>) = (entry.options.keys().collect(), options.keys().collect());
+            assert_eq!(said, known, "{}", entry.plugin);
+            for (key, value) in &entry.options {
+                let default = &options[key]["default"];
+                let same = |a: &Value, b: &Value| {
+                    let span = |value: &Value| parse_duration(value.as_str()?).ok();
+                    a == b
+                        || (span(a).is_some() && span(a) == span(b))
+                        || (a.is_number() && a.as_f64() == b.as_f64())
+                };
+                assert!(
+                    default.is_null() || same(value, default),
+                    "{}.{key}: {value}, not {default}",
+                    entry.plugin
+                );
+            }
+        }
+    }
 }
