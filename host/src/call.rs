@@ -138,7 +138,8 @@ pub fn source(instance: &Instance, slot: &Slot, stop: &Stop) {
             call::Source::new(instance.plugin, instance.port.clone(), &instance.config).and_then(|source| {
                 let source = Arc::new(source);
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(source.clone());
-                instance.health("ok", "running", "");
+                // That it was started is no sign that it observes; that, it says itself.
+                instance.port.begun();
                 if instance.router().paused() {
                     source.pause()?;
                 }

@@ -78,7 +78,7 @@ impl Plugin {
             plugin: plugin.to_owned(),
             version: String::new(),
             state: "starting".to_owned(),
-            cause: String::new(),
+            cause: "nothing came from it yet".to_owned(),
             fix: String::new(),
             cpu_s: None,
             waiting: 0,

@@ -244,14 +244,11 @@ impl Agent<'_> {
     /// Waits until an instance is in a state, and returns what it says of itself.
     #[track_caller]
     pub fn wait_state(&self, id: &str, state: &str) -> Value {
-        let of = |status: &Value| plugin(status, id).clone();
-        // The host says `running` of every source it starts; `input` says more once it observes.
-        let settled = |found: &Value| id != "input" || found["cause"] != "running";
-        let wanted = |status: &Value| of(status)["state"] == state && settled(&of(status));
-        of(&self.wait(&format!("{id} to be {state}"), wanted))
+        let wanted = |status: &Value| plugin(status, id)["state"] == state;
+        plugin(&self.wait(&format!("{id} to be {state}"), wanted), id).clone()
     }
 
-    /// Waits until input is observed: an instance that only runs may still be connecting.
+    /// Waits until input is observed by way of the display.
     #[track_caller]
     pub fn wait_input(&self) {
         let observes = |said: &Value| said["state"] == "ok" && said["cause"].to_string().contains("x11 on");

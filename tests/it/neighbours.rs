@@ -152,6 +152,25 @@ fn a_plugin_that_keeps_panicking_is_left_alone_in_the_end() {
 }
 
 #[test]
+fn a_source_of_which_nothing_came_yet_is_said_to_start_not_to_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let until_file = folder.path().join("go-on");
+    let entries = format!(
+        "[[source]]\nplugin = \"faulty\"\nid = \"late\"\ndoes = \"stuck\"\ncount = 1\nuntil = {until_file:?}\n"
+    );
+    let desk = Desk::new(&beside(&entries));
+    let agent = desk.start();
+    check_good(&desk, &agent);
+    let late = plugin(&agent.status(), "late").clone();
+    assert_eq!(late["state"], "starting", "{late}");
+    let said = |state: &Value| state["instance"] == "late";
+    assert!(!desk.shown().iter().any(|record| record["kind"] == "state" && said(record)));
+    fs::write(&until_file, "").unwrap();
+    agent.wait_state("late", "ok");
+    assert!(agent.stop().success());
+}
+
+#[test]
 fn garbage_and_absurd_times_are_refused_counted_and_told() {
     let entries = r#"
         [[source]]

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -45,6 +45,8 @@ pub struct Pulse {
     busy: AtomicU64,
     /// When it last stored something, or was created.
     told: AtomicU64,
+    /// Whether a source that was started has yet to emit something.
+    silent: AtomicBool,
 }
 
 impl Serve for Port {
@@ -61,6 +63,7 @@ impl Serve for Port {
     }
 
     fn emit(&self, events: &[Event<'_>]) -> Status {
+        self.heard(events);
         let paused = self.role == Role::Source && self.router.paused();
         let mut worst = Status::OK;
         for run in events.chunk_by(|a, b| a.kind.is_record() == b.kind.is_record()) {
@@ -87,6 +90,7 @@ impl Serve for Port {
     }
 
     fn emit_blob(&self, event: &Event<'_>, media_type: &str, bytes: &[u8]) -> Status {
+        self.heard(&[*event]);
         if self.router.paused() {
             return Status::OK;
         }
@@ -127,6 +131,20 @@ impl Port {
     /// Notes that the instance was created, or stored something, just now.
     pub fn told(&self) {
         self.pulse.told.store(self.router.clock.mono_ns(), Ordering::Relaxed);
+    }
+
+    /// Notes that a source was started: it runs once something comes from it.
+    pub fn begun(&self) {
+        self.pulse.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// A source that emits works, whether or not it says so too.
+    fn heard(&self, events: &[Event<'_>]) {
+        let is_first =
+            self.pulse.silent.load(Ordering::Relaxed) && self.pulse.silent.swap(false, Ordering::Relaxed);
+        if is_first && !events.iter().any(|event| event.kind == STATE) {
+            self.router.health(&self.id, "ok", "running", "");
+        }
     }
 
     fn record_unless(&self, paused: bool, event: &Event<'_>) -> Status {

@@ -102,7 +102,10 @@ impl Source for FaultySource {
             SourceDoes::Fatal if due() => {
                 return Err(Error::new(Fault::Config, "never will be; change the config"));
             }
-            SourceDoes::Stuck => block(self.config.until.as_deref()),
+            SourceDoes::Stuck => {
+                block(self.config.until.as_deref());
+                self.count(out);
+            }
             SourceDoes::Spin => {
                 while self.spinning.load(Ordering::Relaxed) {
                     out.emit(&[key(); 64]);
