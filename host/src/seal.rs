@@ -21,7 +21,7 @@ use crate::{
 
 mod manifest;
 
-pub use manifest::{BlobEntry, Manifest, ObjectEntry, key, media_type};
+pub use manifest::{BlobEntry, Manifest, ObjectEntry, Tombstone, key, media_type};
 
 const LEVEL: i32 = 5;
 /// How long a gap record may be to be told whole in a manifest.

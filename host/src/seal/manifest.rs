@@ -5,13 +5,21 @@
 //!  "objects":[{"key":"v=1/…/<first>-<last>.ndjson.zst","kind":"activity","len":812,"sha256":"…","records":3,"seq":[[1,2],[5,5]]}],
 //!  "blobs":[{"key":"v=1/…/_blob/…","kind":"screenshot","seq":5,"len":90112,"sha256":"…","media_type":"image/webp"}],
 //!  "gaps":[{"seq":6,"reason":"damaged","first_seq":3,"last_seq":4,"count":2,"text":"…"}],
-//!  "tombstones":[]}
+//!  "tombstones":[{"seq":2,"kind":"screenshot","key":"v=1/…/_blob/…","time":"2026-02-25T12:00:00.000000Z","reason":"deleted","text":"…"}]}
 //! ```
 //!
 //! Every number from `first` to `last` is in exactly one object's `seq` or between one gap's `first_seq` and `last_seq`.
 //! `previous` is the SHA-256 of the manifest before, whose `last` is `first - 1`; null begins the chain. A gap in
 //! time has `from` and `to` instead of numbers; `count` is how many records are missing, where that is known. Objects
 //! are sorted by kind and date; the file is one line of JSON. The same records give the same bytes.
+//!
+//! A blob is in exactly one manifest of its chain: the one of the seal in which it was released, which may be later than
+//! that of its record, so that its `seq` may be below `first`. Or, in place of it, a tombstone says that it was deleted
+//! before it could leave, when and why; or a gap `blob_lost` names its key in `blob`.
+//!
+//! A gap with the reason `quota` or `keep` speaks of what was sealed and is removed: every key in the folder `of` (a
+//! kind, or `_blob`) whose numbers lie between `from_seq` and `to_seq` may be missing in the stores `missing_from`;
+//! `of_device` names the chain where that is not this one. No number is missing by it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -41,8 +49,8 @@ pub struct Manifest {
     pub blobs: Vec<BlobEntry>,
     /// The gaps.
     pub gaps: Vec<Map<String, Value>>,
-    /// What was removed by whom and why.
-    pub tombstones: Vec<Value>,
+    /// Blobs that will never be.
+    pub tombstones: Vec<Tombstone>,
 }
 
 /// An object of records.
@@ -77,6 +85,23 @@ pub struct BlobEntry {
     pub sha256: String,
     /// For example `image/webp`.
     pub media_type: String,
+}
+
+/// What stands for a blob that was deleted before it could leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// The number of its record.
+    pub seq: u64,
+    /// That record's kind.
+    pub kind: String,
+    /// The key it would have had.
+    pub key: String,
+    /// When it was deleted, RFC 3339.
+    pub time: String,
+    /// `deleted` by the person, or `quota`.
+    pub reason: String,
+    /// Why, in words.
+    pub text: String,
 }
 
 impl Manifest {
