@@ -1,7 +1,7 @@
 //! Who this device is to the stores: its id and chain.
 //!
-//! The id is random and says nothing about machine or person. A hash of both is kept beside it, so that a copied
-//! state folder is noticed: two agents must never write one chain.
+//! The id is made from a random key and says nothing about machine or person; the key signs the chain. A hash of machine
+//! and user is kept beside it, so that a copied state folder is noticed: two agents must never write one chain.
 
 use std::{fs, path::Path};
 
@@ -13,6 +13,10 @@ use crate::{
     error::{Error, Result},
 };
 
+mod key;
+
+pub use key::{Key, Public};
+
 const FILE: &str = "identity.json";
 
 /// The device's id, and how it came to be.
@@ -20,6 +24,8 @@ const FILE: &str = "identity.json";
 pub struct Identity {
     /// 32 hex digits.
     pub id: String,
+    /// What its manifests are signed with.
+    pub key: Key,
     /// Whether this is the first start with this id, and why.
     pub origin: Origin,
 }
@@ -43,6 +49,8 @@ pub enum Origin {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     id: String,
+    /// The secret key; this file is for its owner alone.
+    key: String,
     /// Hash of machine id and user; null where the system tells no machine id.
     holder: Option<String>,
 }
@@ -62,16 +70,20 @@ fn load_for(state: &Path, holder: Option<String>) -> Result<Identity> {
             return Err(Error::State { doing: "read the device id", path: state.join(FILE), source });
         }
     };
-    let Some(stored) = serde_json::from_slice::<Stored>(&text).ok().filter(|stored| is_id(&stored.id)) else {
+    let stored = serde_json::from_slice::<Stored>(&text).ok();
+    let Some((stored, key)) = stored.and_then(|stored| {
+        let key = Key::from_secret(&stored.key).filter(|key| key.device() == stored.id)?;
+        Some((stored, key))
+    }) else {
         return make(state, holder, Origin::Damaged);
     };
     match (&stored.holder, &holder) {
         (Some(then), Some(now)) if then != now => make(state, holder, Origin::Moved { from: stored.id }),
         (None, Some(_)) => {
-            store(state, &Stored { id: stored.id.clone(), holder })?;
-            Ok(Identity { id: stored.id, origin: Origin::Kept })
+            store(state, &Stored { holder, ..stored })?;
+            Ok(Identity { id: key.device(), key, origin: Origin::Kept })
         }
-        _ => Ok(Identity { id: stored.id, origin: Origin::Kept }),
+        _ => Ok(Identity { id: stored.id, key, origin: Origin::Kept }),
     }
 }
 
@@ -81,9 +93,10 @@ pub fn renew(state: &Path, from: &str) -> Result<Identity> {
 }
 
 fn make(state: &Path, holder: Option<String>, origin: Origin) -> Result<Identity> {
-    let id = random_id()?;
-    store(state, &Stored { id: id.clone(), holder })?;
-    Ok(Identity { id, origin })
+    let key = Key::random()?;
+    let id = key.device();
+    store(state, &Stored { id: id.clone(), key: key.secret(), holder })?;
+    Ok(Identity { id, key, origin })
 }
 
 fn store(state: &Path, stored: &Stored) -> Result<()> {
@@ -98,7 +111,8 @@ pub fn random_id() -> Result<String> {
     Ok(disk::hex(&bytes))
 }
 
-fn is_id(text: &str) -> bool {
+#[cfg(not(any(windows, target_vendor = "apple")))]
+fn is_machine_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
@@ -112,6 +126,7 @@ pub fn describe(label: Option<&str>, identity: &Identity) -> Map<String, Value> 
     fields.insert("label".into(), label.into());
     let previous = if let Origin::Moved { from } = &identity.origin { Some(from.as_str()) } else { None };
     fields.insert("previous_device".into(), previous.into());
+    fields.insert("public_key".into(), identity.key.public().into());
     fields
 }
 
@@ -138,7 +153,7 @@ fn machine() -> Option<String> {
         .iter()
         .filter_map(|path| fs::read_to_string(path).ok())
         .map(|text| text.trim().to_owned())
-        .find(|id| is_id(id))
+        .find(|id| is_machine_id(id))
 }
 
 #[cfg(target_vendor = "apple")]
@@ -189,14 +204,25 @@ mod tests {
         let here = || Some("here".to_owned());
         let first = load_for(state.path(), here()).expect("made");
         assert_eq!(first.origin, Origin::First);
-        assert!(is_id(&first.id));
+        assert_eq!((first.id.len(), &first.id), (32, &first.key.device()));
         let again = load_for(state.path(), here()).expect("kept");
-        assert_eq!((again.id.as_str(), again.origin), (first.id.as_str(), Origin::Kept));
+        assert_eq!((again.key, again.origin), (first.key, Origin::Kept));
         let unknown = load_for(state.path(), None).expect("kept");
         assert_eq!(unknown.id, first.id, "a machine that tells no id is no reason to leave the chain");
         let there = load_for(state.path(), Some("there".into())).expect("made");
         assert_eq!(there.origin, Origin::Moved { from: first.id.clone() });
         assert_ne!(there.id, first.id);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn secret_key_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let state = tempfile::tempdir().expect("a folder");
+        let identity = load(state.path()).expect("made");
+        let file = state.path().join(FILE);
+        assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+        assert!(fs::read_to_string(&file).expect("text").contains(&identity.key.secret()));
     }
 
     #[test]
@@ -210,7 +236,9 @@ mod tests {
     #[test]
     fn damaged_file_gives_a_new_id() {
         let state = tempfile::tempdir().expect("a folder");
-        for text in ["", "{", r#"{"id":"../../x","holder":null}"#] {
+        let key = Key::random().expect("random").secret();
+        let foreign = format!(r#"{{"id":"../../x","key":"{key}","holder":null}}"#);
+        for text in ["", "{", r#"{"id":"x","holder":null}"#, &foreign] {
             fs::write(state.path().join(FILE), text).expect("written");
             assert_eq!(load_for(state.path(), None).expect("made").origin, Origin::Damaged, "{text}");
         }

@@ -153,8 +153,7 @@ impl Journal {
         let durable = tail.durable();
         let trouble = Arc::new(Mutex::new(tail.trouble.clone()));
         let ended = Ended(trouble.clone());
-        let writer =
-            writer::Writer::new(options, tail, spool.clone(), recovery.owed.clone(), trouble.clone());
+        let writer = writer::Writer::new(options, tail, spool.clone(), &recovery, trouble.clone());
         let thread = thread::Builder::new()
             .name("journal".into())
             .spawn(move || ended.after(|| writer.run(&messages)))

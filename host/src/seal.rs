@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     disk::{self, Doing},
     error::{Error, Result},
+    identity::Key,
     journal::{
         Blob, INSTANCE,
         files::{Head, Sealed},
@@ -21,11 +22,20 @@ use crate::{
 
 mod manifest;
 
-pub use manifest::{BlobEntry, Manifest, ObjectEntry, Tombstone, key, media_type};
+pub use manifest::{BlobEntry, Manifest, ObjectEntry, Tombstone, key, media_type, signed};
 
 const LEVEL: i32 = 5;
 /// How long a gap record may be to be told whole in a manifest.
 const GAP_MAX: usize = 4096;
+
+/// Whose seal it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain<'a> {
+    /// Where the chain stands.
+    pub head: &'a Head,
+    /// What it is signed with.
+    pub key: &'a Key,
+}
 
 /// How far to seal, and until when.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +50,9 @@ pub struct Limit {
 type Lines<'a> = Vec<(u64, &'a str)>;
 
 /// Writes the objects and the manifest for the numbers after the head; if that fails, leaves none of them.
-pub fn make(spool: &Spool, scan: &Scan, head: &Head, limit: Limit) -> Result<Sealed> {
+pub fn make(spool: &Spool, scan: &Scan, chain: Chain<'_>, limit: Limit) -> Result<Sealed> {
     let mut written = Vec::new();
-    let made = write(spool, scan, head, limit, &mut written);
+    let made = write(spool, scan, chain, limit, &mut written);
     if made.is_err() {
         for key in written {
             let _ = spool.remove(&key);
@@ -51,10 +61,17 @@ pub fn make(spool: &Spool, scan: &Scan, head: &Head, limit: Limit) -> Result<Sea
     made
 }
 
-fn write(spool: &Spool, scan: &Scan, head: &Head, limit: Limit, written: &mut Vec<String>) -> Result<Sealed> {
+fn write(
+    spool: &Spool,
+    scan: &Scan,
+    chain: Chain<'_>,
+    limit: Limit,
+    written: &mut Vec<String>,
+) -> Result<Sealed> {
+    let head = chain.head;
     let first = head.sealed + 1;
     let mut groups = BTreeMap::<(&str, &str), Lines<'_>>::new();
-    let mut manifest = Manifest::new(head, first, limit.last);
+    let mut manifest = Manifest::new(chain, first, limit.last);
     for seq in scan.records.range(first..=limit.last).map(|(seq, _)| *seq) {
         let Some((kind, date, line)) = scan.payload(seq).and_then(line::split) else { continue };
         groups.entry((kind, date)).or_default().push((seq, line));
@@ -75,7 +92,7 @@ fn write(spool: &Spool, scan: &Scan, head: &Head, limit: Limit, written: &mut Ve
         written.push(key.clone());
         manifest.objects.push(object(spool, key, kind, &lines)?);
     }
-    let (key, bytes) = (manifest.key(), manifest.bytes()?);
+    let (key, bytes) = (manifest.key(), manifest.bytes(chain.key)?);
     written.push(key.clone());
     disk::write(&spool.path(&key), &bytes)?;
     Ok(Sealed { first, last: limit.last, key, sha256: disk::hex(&disk::sha256(&bytes)) })

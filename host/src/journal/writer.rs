@@ -12,15 +12,16 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::{
-    Message, Options, Record,
+    Message, Options, Record, Recovery,
     scan::Scan,
     tail::{self, Dropped, Tail, Weight},
 };
 use crate::{
     clock::{self, Clock},
     error::{Error, Result},
+    identity::Key,
     retain,
-    seal::{self, Limit},
+    seal::{self, Chain, Limit},
     spool::Spool,
 };
 
@@ -69,6 +70,8 @@ pub struct Writer {
     options: Options,
     tail: Tail,
     spool: Arc<Spool>,
+    /// What seals are signed with.
+    key: Key,
     /// Gaps that recovery found and could not write.
     owed: Vec<(String, Value)>,
     trouble: Arc<Mutex<Option<String>>>,
@@ -87,7 +90,7 @@ impl Writer {
         options: Options,
         tail: Tail,
         spool: Arc<Spool>,
-        owed: Vec<(String, Value)>,
+        recovery: &Recovery,
         trouble: Arc<Mutex<Option<String>>>,
     ) -> Self {
         let unsealed = (tail.next() > tail.head.sealed + 1).then(Instant::now);
@@ -95,7 +98,8 @@ impl Writer {
             options,
             tail,
             spool,
-            owed,
+            key: recovery.identity.key.clone(),
+            owed: recovery.owed.clone(),
             trouble,
             lost: Lost::default(),
             unsynced: None,
@@ -264,7 +268,7 @@ impl Writer {
         let last = self.tail.next() - 1;
         if last > self.tail.head.sealed {
             let limit = Limit { last, deadline };
-            let made = seal::make(&self.spool, &scan, &self.tail.head, limit);
+            let made = seal::make(&self.spool, &scan, Chain { head: &self.tail.head, key: &self.key }, limit);
             drop(scan);
             let sealed = made.inspect_err(|_| self.make_room())?;
             self.tail.sealed(&sealed).map_err(|dropped| Error::Unwritable { cause: dropped.cause })?;

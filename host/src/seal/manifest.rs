@@ -5,7 +5,8 @@
 //!  "objects":[{"key":"v=1/…/<first>-<last>.ndjson.zst","kind":"activity","len":812,"sha256":"…","records":3,"seq":[[1,2],[5,5]]}],
 //!  "blobs":[{"key":"v=1/…/_blob/…","kind":"screenshot","seq":5,"len":90112,"sha256":"…","media_type":"image/webp"}],
 //!  "gaps":[{"seq":6,"reason":"damaged","first_seq":3,"last_seq":4,"count":2,"text":"…"}],
-//!  "tombstones":[{"seq":2,"kind":"screenshot","key":"v=1/…/_blob/…","time":"2026-02-25T12:00:00.000000Z","reason":"deleted","text":"…"}]}
+//!  "tombstones":[{"seq":2,"kind":"screenshot","key":"v=1/…/_blob/…","time":"2026-02-25T12:00:00.000000Z","reason":"deleted","text":"…"}],
+//!  "signature":"…"}
 //! ```
 //!
 //! Every number from `first` to `last` is in exactly one object's `seq` or between one gap's `first_seq` and `last_seq`.
@@ -20,15 +21,24 @@
 //! A gap with the reason `quota` or `keep` speaks of what was sealed and is removed: every key in the folder `of` (a
 //! kind, or `_blob`) whose numbers lie between `from_seq` and `to_seq` may be missing in the stores `missing_from`;
 //! `of_device` names the chain where that is not this one. No number is missing by it.
+//!
+//! The first manifest of a chain has a `public_key` (ed25519, hex) after `previous`. The first 16 bytes of the SHA-256 of
+//! that key are the device's id, and `signature` is its holder's over the line as it would be without that last field:
+//! with the store alone anybody can check that a manifest is the device's, and nobody else can write one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::Chain;
 use crate::{
     error::{Error, Result},
-    journal::{Runs, files::Head},
+    identity::Key,
+    journal::Runs,
     spool::Spool,
 };
+
+/// What comes after the text that is signed, in place of its last brace.
+const SIGNATURE: &str = ",\"signature\":\"";
 
 /// A manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +53,9 @@ pub struct Manifest {
     pub last: u64,
     /// SHA-256 of the manifest before.
     pub previous: Option<String>,
+    /// In the first one, what all are signed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
     /// The objects.
     pub objects: Vec<ObjectEntry>,
     /// The blobs.
@@ -105,14 +118,16 @@ pub struct Tombstone {
 }
 
 impl Manifest {
-    /// A manifest of nothing yet, after a head.
-    pub fn new(head: &Head, first: u64, last: u64) -> Self {
+    /// A manifest of nothing yet, after the head of a chain.
+    pub fn new(chain: Chain<'_>, first: u64, last: u64) -> Self {
+        let Chain { head, key } = chain;
         Self {
             manifest: 1,
             device: head.device.clone(),
             first,
             last,
             previous: head.manifest.clone(),
+            public_key: head.manifest.is_none().then(|| key.public()),
             objects: Vec::new(),
             blobs: Vec::new(),
             gaps: Vec::new(),
@@ -125,11 +140,13 @@ impl Manifest {
         key(&self.device, self.first, self.last)
     }
 
-    /// Its bytes.
-    pub fn bytes(&self) -> Result<Vec<u8>> {
+    /// Its bytes, signed.
+    pub fn bytes(&self, key: &Key) -> Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec(self)
             .map_err(|error| Error::Damaged { path: self.key().into(), text: error.to_string() })?;
-        bytes.push(b'\n');
+        let signature = key.sign(&bytes);
+        bytes.pop();
+        bytes.extend_from_slice(format!("{SIGNATURE}{signature}\"}}\n").as_bytes());
         Ok(bytes)
     }
 
@@ -146,6 +163,13 @@ impl Manifest {
             self.gaps.push(gap);
         }
     }
+}
+
+/// The text that was signed, and the signature, of a manifest's bytes.
+pub fn signed(bytes: &[u8]) -> Option<(Vec<u8>, &str)> {
+    let line = std::str::from_utf8(bytes).ok()?.strip_suffix("\"}\n")?;
+    let (text, signature) = line.rsplit_once(SIGNATURE)?;
+    Some((format!("{text}}}").into_bytes(), signature))
 }
 
 /// The key of a manifest.

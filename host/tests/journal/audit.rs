@@ -1,4 +1,5 @@
-//! Checks a state folder as a verifier would: every number once, or declared; every manifest chained to the one before.
+//! Checks a state folder as a verifier would: every number once, or declared; every manifest signed and
+//! chained to the one before.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +10,9 @@ use std::{
 use host::{
     clock::Clock,
     disk,
+    identity::Public,
     journal::{Journal, Options, Runs},
+    seal,
     spool::Spool,
 };
 use serde_json::Value;
@@ -56,7 +59,7 @@ pub fn audit(state: &Path) -> Audit {
     let mut found = Audit { records: BTreeMap::new(), declared: BTreeMap::new() };
     let mut listed = BTreeSet::new();
     for device in spool.devices().expect("devices") {
-        let (mut next, mut previous) = (1, None);
+        let (mut next, mut previous, mut public) = (1, None, None);
         for seal in spool.seals(&device).expect("seals") {
             let manifest = spool.manifest(&seal).expect("a manifest");
             assert_eq!(
@@ -97,6 +100,10 @@ pub fn audit(state: &Path) -> Audit {
             }
             assert_eq!(seen, Runs::of(manifest.first, manifest.last), "numbers of {}", seal.key());
             let bytes = std::fs::read(spool.path(&seal.key())).expect("bytes");
+            let (text, signature) = seal::signed(&bytes).expect("a signature");
+            let key = manifest.public_key.map(|key| Public::of(&device, &key).expect("this device's key"));
+            public = key.or(public);
+            assert!(public.as_ref().expect("a key").signed(&text, signature), "signature of {}", seal.key());
             previous = Some(disk::hex(&disk::sha256(&bytes)));
             listed.insert(seal.key());
             next = manifest.last + 1;
