@@ -19,7 +19,7 @@ mod source;
 
 pub use detector::Detector;
 use host::Served;
-pub use sink::{Object, ReadAt, Sink};
+pub use sink::{Object, ReadAt, Sink, schemes};
 pub use source::Source;
 
 /// What a host does for one instance.

@@ -14,6 +14,9 @@ pub trait Sink: Sized + Send + Sync + 'static {
     type Config: DeserializeOwned + JsonSchema;
     /// Where it stores, in words for the person it runs for: completes "What is collected goes to …".
     const COLLECTS: &'static str;
+    /// The scheme of URLs that `candor verify` may open by this plugin, for example `s3`; none if empty. Of
+    /// `s3://bucket/prefix?option=value` it makes a config of `bucket`, `prefix` and these options.
+    const SCHEME: &'static str = "";
 
     /// Creates an instance.
     fn new(config: Self::Config, host: &Host) -> Result<Self, Error>;

@@ -62,14 +62,24 @@ pub struct Sink {
     store: Option<&'static StoreVtable>,
 }
 
+/// The URL schemes a plugin's `store/1` opens.
+pub fn schemes(plugin: &'static Plugin) -> Vec<String> {
+    store(plugin).map_or_else(Vec::new, |store| {
+        read::slice(store.schemes).iter().map(|scheme| read::lossy(*scheme)).collect()
+    })
+}
+
+fn store(plugin: &'static Plugin) -> Option<&'static StoreVtable> {
+    // SAFETY: a plugin answers `store/1` with null or a `StoreVtable` that is never freed.
+    plugin.extension.and_then(|get| unsafe { get("store/1".into()).cast::<StoreVtable>().as_ref() })
+}
+
 impl Sink {
     /// Creates an instance.
     pub fn new(plugin: &'static Plugin, serve: Arc<dyn Serve>, config: &Value) -> Result<Self, Failure> {
         let table = plugin.sink.ok_or_else(|| no_role("sink"))?;
-        // SAFETY: a plugin answers `store/1` with null or a `StoreVtable` that is never freed.
-        let store =
-            plugin.extension.and_then(|get| unsafe { get("store/1".into()).cast::<StoreVtable>().as_ref() });
-        Ok(Self { instance: Instance::new(table.create, table.destroy, serve, config)?, table, store })
+        let instance = Instance::new(table.create, table.destroy, serve, config)?;
+        Ok(Self { instance, table, store: store(plugin) })
     }
 
     /// Applies a changed config.

@@ -19,6 +19,10 @@ use crate::{
 struct SinkShim<T>(PhantomData<T>);
 
 impl<T: Sink> SinkShim<T> {
+    const NAMES: &'static [RStr<'static>] = &[RStr::from_str(T::SCHEME)];
+    const SCHEMES: RSlice<'static, RStr<'static>> =
+        if T::SCHEME.is_empty() { RSlice::EMPTY } else { RSlice::from_slice(Self::NAMES) };
+
     unsafe extern "C" fn create(host: &v1::Host, json: RStr<'_>, out: &mut *mut c_void) -> Status {
         // SAFETY: the host lives until `destroy` returns.
         let host = unsafe { lengthen(host) };
@@ -110,7 +114,7 @@ pub fn sink<T: Sink>() -> &'static v1::SinkVtable {
 pub fn store<T: Sink>() -> &'static StoreVtable {
     &const {
         StoreVtable {
-            schemes: RSlice::EMPTY,
+            schemes: SinkShim::<T>::SCHEMES,
             list: SinkShim::<T>::list,
             get: SinkShim::<T>::get,
             remove: SinkShim::<T>::remove,
