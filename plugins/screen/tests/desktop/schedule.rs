@@ -40,8 +40,8 @@ fn a_changed_config_counts_at_once_and_a_pause_is_not_made_up_for() {
     for _ in 0..5 {
         times.push(agent.wait(&json!({"record": "screenshot"}))["mono_ns"].as_u64().unwrap());
     }
-    let gaps: Vec<u64> = times.windows(2).map(|two| (two[1] - two[0]) / 1_000_000).collect();
-    assert!(gaps.iter().all(|ms| (500..3_000).contains(ms)), "about a second each: {gaps:?}");
+    // However late each was, it is one to an interval: the first lies before the second's, the last in or after the fifth's.
+    assert!(times[4] - times[0] > 3_000_000_000, "a burst: {times:?}");
     agent.pause();
     let paused = agent.told.len();
     agent.resume();
