@@ -112,7 +112,6 @@ impl Agent {
             stop,
             router: router.clone(),
             journal: journal.clone(),
-            device: recovery.identity.id.clone(),
             instances,
             unmatched,
             slots: BTreeMap::new(),

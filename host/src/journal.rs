@@ -132,12 +132,13 @@ enum Message {
     Append(Box<Record>),
     Sync(SyncSender<Result<u64>>),
     Seal(SyncSender<Result<()>>),
+    Disputed(String),
     Close(Instant, SyncSender<Result<()>>),
 }
 
 /// The journal of a running agent. Any thread may use it.
 pub struct Journal {
-    inbox: Option<SyncSender<Message>>,
+    inbox: Option<Arc<SyncSender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     durable: Arc<AtomicU64>,
     trouble: Arc<Mutex<Option<String>>>,
@@ -150,6 +151,15 @@ impl Journal {
         let (tail, spool, recovery) = recover::recover(&options)?;
         let spool = Arc::new(spool);
         let (inbox, messages) = mpsc::sync_channel(options.queue.max(1));
+        let inbox = Arc::new(inbox);
+        // Weak, for the thread ends when nobody is left who could send.
+        let writer_of = Arc::downgrade(&inbox);
+        spool.on_dispute(move |device| {
+            if let Some(inbox) = writer_of.upgrade() {
+                // An ended writer numbers nothing more under that device.
+                let _ = inbox.send(Message::Disputed(device.to_owned()));
+            }
+        });
         let durable = tail.durable();
         let trouble = Arc::new(Mutex::new(tail.trouble.clone()));
         let ended = Ended(trouble.clone());

@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -73,12 +73,15 @@ struct Now {
     turn: u64,
 }
 
+/// Is told a device under whose names a store holds somebody else's bytes.
+type OnDispute = Box<dyn Fn(&str) + Send + Sync>;
+
 /// The folder, and how far it is final.
-#[derive(Debug)]
 pub struct Spool {
     root: PathBuf,
     now: Mutex<Now>,
     changed: Condvar,
+    disputed: OnceLock<OnDispute>,
 }
 
 impl Spool {
@@ -87,13 +90,18 @@ impl Spool {
         let root = state.join("spool");
         disk::folder(&root)?;
         let now = Now { device: head.device.clone(), sealed: head.sealed, turn: 0 };
-        Ok(Self { root, now: Mutex::new(now), changed: Condvar::new() })
+        Ok(Self { root, now: Mutex::new(now), changed: Condvar::new(), disputed: OnceLock::new() })
     }
 
     /// The same for a reader in another process: every manifest is taken as it is.
     pub fn at(state: &Path) -> Self {
         let now = Now { device: String::new(), sealed: 0, turn: 0 };
-        Self { root: state.join("spool"), now: Mutex::new(now), changed: Condvar::new() }
+        Self {
+            root: state.join("spool"),
+            now: Mutex::new(now),
+            changed: Condvar::new(),
+            disputed: OnceLock::new(),
+        }
     }
 
     /// Where the files are.
@@ -118,6 +126,27 @@ impl Spool {
     pub fn wake(&self) {
         self.lock().turn += 1;
         self.changed.notify_all();
+    }
+
+    /// Goes on with the chain another one was opened for.
+    pub fn go_on_as(&self, other: &Self) {
+        let (device, sealed) = other.sealed();
+        let mut now = self.lock();
+        *now = Now { device, sealed, turn: now.turn + 1 };
+        self.changed.notify_all();
+    }
+
+    /// Has `f` called when a store turns out to hold somebody else's bytes under a device's names.
+    pub fn on_dispute(&self, f: impl Fn(&str) + Send + Sync + 'static) {
+        // Set once, by the journal whose spool it is.
+        let _ = self.disputed.set(Box::new(f));
+    }
+
+    /// Says that a store holds somebody else's bytes under this device's names.
+    pub fn dispute(&self, device: &str) {
+        if let Some(disputed) = self.disputed.get() {
+            disputed(device);
+        }
     }
 
     /// The device whose chain is being written, and its last final number.

@@ -125,6 +125,11 @@ impl Upload {
         for target in targets {
             let path = delivered::path(state, &target.id);
             let delivered = delivered::read_or_start(&path, &spool)?;
+            // The run before may have ended before it could take a new id.
+            let device = spool.sealed().0;
+            if delivered.refused.iter().any(|refused| refused.conflict && refused.device() == Some(&device)) {
+                spool.dispute(&device);
+            }
             let shared = Arc::new(Mutex::new(Shared { delivered, ..Shared::default() }));
             let run = worker::Run {
                 spool: spool.clone(),

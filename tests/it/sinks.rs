@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     agent::{Desk, plugin},
     store,
+    wait::until,
 };
 
 fn config(sinks: &str) -> String {
@@ -73,14 +74,29 @@ fn a_sink_that_wants_some_kinds_gets_those_and_notices_and_manifests() {
 }
 
 #[test]
-fn a_store_that_holds_other_bytes_under_a_key_is_said_and_gets_the_rest() {
-    let desk =
-        Desk::new(&config("[[sink]]\nplugin = \"faulty\"\nid = \"other\"\ndoes = \"conflict\"\ntimes = 1\n"));
+fn a_store_that_holds_other_bytes_gets_the_rest_and_a_new_device_at_once() {
+    // It disputes every object, so the new id as well; that may not make an endless row of devices.
+    let desk = Desk::new(&config("[[sink]]\nplugin = \"faulty\"\nid = \"other\"\ndoes = \"conflict\"\n"));
     let agent = desk.start();
-    let of = |status: &Value, name: &str| status["sinks"]["other"][name].as_u64();
-    let status = agent.wait("a refusal, and more after it", |status| {
-        of(status, "refused") == Some(1) && of(status, "sent") > Some(3)
+    let old = until("the first device", || desk.records("device").pop())["device"].clone();
+    let status = agent.wait("a new device, and refusals of that too", |status| {
+        status["device"] != old && desk.log().contains("under a new id too")
     });
-    assert!(desk.log().contains("holds other bytes"), "{status:#}\n{}", desk.log());
+    let new = &status["device"];
+    let since = status["sinks"]["other"]["refused"].as_u64();
+    agent.wait("the rest to go on", |status| {
+        status["sinks"]["other"]["refused"].as_u64() > since.map(|n| n + 5)
+    });
     assert!(agent.stop().success());
+    let devices: BTreeSet<String> =
+        desk.records("device").iter().map(|record| record["device"].to_string()).collect();
+    assert_eq!(devices, [old.to_string(), new.to_string()].into());
+    let told = |record: &Value| {
+        record["device"] == *new && record["text"].as_str().is_some_and(|text| text.contains("other bytes"))
+    };
+    assert!(desk.records("notice").iter().any(told), "{:#?}", desk.records("notice"));
+    // One chain after the other, each whole.
+    for device in [&old, new] {
+        store::check_chain(&desk.store(), device.as_str().unwrap());
+    }
 }

@@ -36,7 +36,8 @@ fn part<'a>(path: &'a Path, name: &str) -> Option<&'a str> {
     path.iter().filter_map(|part| part.to_str()).find_map(|part| part.strip_prefix(name))
 }
 
-/// The stored records of a kind, in order; of every kind if none is given. Each has its `kind` beside its own fields.
+/// The stored records of a kind, in order; of every kind if none is given. Each has its `kind` and `device` beside its
+/// own fields.
 pub fn records<'a>(store: &Path, kind: impl Into<Option<&'a str>>) -> Vec<Value> {
     let kind = kind.into();
     let mut all = Vec::new();
@@ -48,6 +49,7 @@ pub fn records<'a>(store: &Path, kind: impl Into<Option<&'a str>>) -> Vec<Value>
         if kind.is_none_or(|kind| kind == of) {
             all.extend(lines(&file).into_iter().map(|mut line| {
                 line["kind"] = of.into();
+                line["device"] = part(&file, "device=").into();
                 line
             }));
         }
@@ -70,8 +72,17 @@ pub struct Checked {
 ///
 /// Objects come before their manifest: those of a seal that is on its way are in none yet, and not all there.
 pub fn check(store: &Path) -> Checked {
-    let end = check_manifests(store);
-    let mut all = records(store, None);
+    let mut devices = fs::read_dir(store.join("v=1")).unwrap().map(|entry| entry.unwrap().path());
+    let device = devices.next().unwrap();
+    assert!(devices.next().is_none(), "a second device in {}", store.display());
+    check_chain(store, part(&device, "device=").unwrap())
+}
+
+/// The same for one device of several.
+pub fn check_chain(store: &Path, device: &str) -> Checked {
+    let folder = store.join(format!("v=1/device={device}"));
+    let end = check_manifests(store, &folder);
+    let mut all = records(&folder, None);
     let mut seen = BTreeSet::new();
     assert!(all.iter().all(|record| seen.insert(record["seq"].as_u64())), "a number is stored twice");
     all.retain(|record| record["seq"].as_u64() <= Some(end));
@@ -103,10 +114,10 @@ pub fn check_records(records: &[Value]) -> Checked {
 }
 
 /// Checks the manifests and what they list; the number they end at.
-fn check_manifests(store: &Path) -> u64 {
+fn check_manifests(store: &Path, device: &Path) -> u64 {
     let is_manifest = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("_manifest"));
     let (mut previous, mut end, mut objects) = (Value::Null, 0, BTreeSet::new());
-    for path in files(store).into_iter().filter(is_manifest) {
+    for path in files(device).into_iter().filter(is_manifest) {
         let bytes = fs::read(&path).unwrap();
         let manifest: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(manifest["previous"], previous, "{}: not chained", path.display());
@@ -120,7 +131,8 @@ fn check_manifests(store: &Path) -> u64 {
             objects.insert(file);
         }
     }
-    for file in files(store).iter().filter(|file| part(file, "kind=").is_some() && !objects.contains(*file)) {
+    for file in files(device).iter().filter(|file| part(file, "kind=").is_some() && !objects.contains(*file))
+    {
         let name = file.file_name().unwrap().to_str().unwrap();
         let first: u64 =
             name.split('-').next().unwrap().parse().unwrap_or_else(|_| panic!("{}", file.display()));

@@ -53,8 +53,6 @@ pub struct Shared {
     pub router: Arc<Router>,
     /// Where records go.
     pub journal: Arc<Journal>,
-    /// The device's id.
-    pub device: String,
     /// Every instance whose library is loaded.
     pub instances: Vec<Instance>,
     /// Entries of the config that can't run.
@@ -206,7 +204,7 @@ impl Shared {
             pid: self.holder.pid,
             started: self.holder.started.clone(),
             uptime_s: self.begun.elapsed().as_secs_f64(),
-            device: self.device.clone(),
+            device: self.journal.spool().sealed().0,
             state_folder: self.state.clone(),
             config: self.config.clone(),
             paused: self.router.paused(),

@@ -95,6 +95,12 @@ pub fn recover(options: &Options) -> Result<(Tail, Spool, Recovery)> {
     }
 }
 
+/// Begins the chain of a new device while running, as the next start would. Nothing may be pending.
+pub fn renew(options: &Options, device: &str) -> Result<(Tail, Spool, Recovery)> {
+    identity::renew(&options.state, device)?;
+    recover(options)
+}
+
 /// Where a chain stands by its last manifest, when the journal does not tell.
 fn sealed_head(options: &Options, device: &str) -> Result<Option<Head>> {
     let spool = Spool::at(&options.state);
@@ -180,9 +186,14 @@ impl Opening<'_> {
             self.take_over(&mut tail, &spool, &head.device, seq)?;
         }
         tail.begin(None).map_err(|dropped| Error::Unwritable { cause: dropped.cause })?;
-        self.folder.remove_before(self.generation + 1)?;
-        if self.old.is_some() {
-            spool.discard(&old, &BTreeSet::new())?;
+        // The new chain stands; what stays of the old one is void and in nobody's way.
+        if let Err(error) = self.folder.remove_before(self.generation + 1) {
+            warn!(%error, "a journal file of the old chain stays");
+        }
+        if self.old.is_some()
+            && let Err(error) = spool.discard(&old, &BTreeSet::new())
+        {
+            warn!(%error, "files of an unfinished seal of the old chain stay");
         }
         self.set_aside(&mut tail, &mut recovery);
         Ok((tail, spool, recovery))

@@ -92,6 +92,12 @@ impl Tail {
         self.durable.clone()
     }
 
+    /// Goes on as the end of the journal that another one was: who shares its last durable number sees this one's.
+    pub fn succeed(&mut self, other: &Self) {
+        other.durable.store(self.durable.load(Ordering::Acquire), Ordering::Release);
+        self.durable = other.durable();
+    }
+
     /// The number the next record gets.
     pub fn next(&self) -> u64 {
         self.next

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::{
-    Message, Options, Record, Recovery,
+    Message, Options, Record, Recovery, recover,
     scan::Scan,
     tail::{self, Dropped, Tail, Weight},
 };
@@ -82,6 +82,18 @@ pub struct Writer {
     relieved: Option<Instant>,
     syncs: Vec<SyncSender<Result<u64>>>,
     seals: Vec<SyncSender<Result<()>>>,
+    dispute: Dispute,
+}
+
+/// Whether a store holds somebody else's bytes under this device's names.
+#[derive(PartialEq, Eq)]
+enum Dispute {
+    None,
+    /// A new id is to be taken.
+    Open,
+    /// It was taken, or could not be. Not again in this run: a store that disputes every name, fresh ones too, would
+    /// have it taken for ever.
+    Settled,
 }
 
 impl Writer {
@@ -108,6 +120,7 @@ impl Writer {
             relieved: None,
             syncs: Vec::new(),
             seals: Vec::new(),
+            dispute: Dispute::None,
         }
     }
 
@@ -130,6 +143,7 @@ impl Writer {
                     Message::Append(record) => self.append(&record),
                     Message::Sync(reply) => self.syncs.push(reply),
                     Message::Seal(reply) => self.seals.push(reply),
+                    Message::Disputed(device) => self.disputed(&device),
                     Message::Close(deadline, reply) => {
                         let _ = reply.send(self.close(deadline));
                         return;
@@ -217,6 +231,10 @@ impl Writer {
         if due || !self.syncs.is_empty() || self.tail.waiting() >= COMMIT_SIZE {
             self.commit();
         }
+        // On a full disk it waits: the reserve holds one chain.
+        if self.dispute == Dispute::Open && self.tail.is_well() {
+            self.renew();
+        }
         let now = Instant::now();
         let due = self.unsealed.is_some_and(|since| {
             let full = self.unsealed_size >= self.options.seal_size;
@@ -254,6 +272,47 @@ impl Writer {
         for reply in self.syncs.drain(..) {
             let cause = self.tail.trouble.clone().unwrap_or_else(|| self.lost.cause.clone());
             let _ = reply.send(if lost { Err(Error::Unwritable { cause }) } else { Ok(durable) });
+        }
+    }
+
+    fn disputed(&mut self, device: &str) {
+        // What an earlier chain is refused has been answered by this one.
+        if device != self.tail.head.device {
+            return;
+        }
+        match self.dispute {
+            Dispute::None => self.dispute = Dispute::Open,
+            Dispute::Open => {}
+            Dispute::Settled => error!(
+                device,
+                "a store holds other bytes under a new id too; see who writes to it, then start the agent again"
+            ),
+        }
+    }
+
+    /// Takes a new id and begins its chain, so that neither's records are taken for the other's. What is sealed stays
+    /// under the old id, what isn't yet goes into the new chain.
+    fn renew(&mut self) {
+        self.dispute = Dispute::Settled;
+        self.tail.add_close();
+        self.commit();
+        let old = self.tail.head.device.clone();
+        match recover::renew(&self.options, &old) {
+            Ok((mut tail, spool, recovery)) => {
+                tail.succeed(&self.tail);
+                self.tail = tail;
+                self.key = recovery.identity.key;
+                self.unsealed = Some(Instant::now());
+                self.spool.go_on_as(&spool);
+                recovery.findings.iter().for_each(|finding| warn!("{finding}"));
+            }
+            Err(error) => {
+                error!(device = old, %error, "no new device id, though a store has this one from elsewhere; the next start tries again");
+                // A file of the new chain that was begun would make void what follows in this one's.
+                if let Err(error) = self.tail.rotate() {
+                    warn!(%error, "no new journal file; going on in this one");
+                }
+            }
         }
     }
 

@@ -36,6 +36,13 @@ pub struct Refused {
     pub conflict: bool,
 }
 
+impl Refused {
+    /// Under whose name the store holds something.
+    pub fn device(&self) -> Option<&str> {
+        self.key.split('/').find_map(|part| part.strip_prefix("device="))
+    }
+}
+
 impl Delivered {
     /// Whether a seal is delivered as far as it will ever be.
     pub fn has(&self, seal: &Seal) -> bool {

@@ -15,7 +15,6 @@ use tracing::{error, info, warn};
 use super::{Backoff, Delivered, Failure, Refused, Shared, Target, delivered, lock, parts, todo};
 use crate::{
     error::Result,
-    identity,
     spool::{Object, Seal, Spool},
 };
 
@@ -153,35 +152,13 @@ impl Run {
         let mut shared = lock(&self.shared);
         shared.error = Some(text.to_owned());
         let conflict = fault == Fault::Conflict;
-        shared.delivered.refused.push(Refused { key: key.to_owned(), text: text.to_owned(), conflict });
+        let refused = Refused { key: key.to_owned(), text: text.to_owned(), conflict };
+        shared.delivered.refused.push(refused.clone());
         let delivered = shared.delivered.clone();
         drop(shared);
         self.keep(&delivered);
-        if conflict {
-            self.renew(key);
-        }
-    }
-
-    /// Somebody else writes under this device's name: from the next start on it has an id and a chain of its own, so
-    /// that neither's records are taken for the other's.
-    fn renew(&self, key: &str) {
-        let device = self.spool.sealed().0;
-        let Some(state) = self.spool.root().parent() else { return };
-        // Only for the chain that is being written, and once: after that the id on disk is another.
-        let is_ours = key.starts_with(&format!("v=1/device={device}/"));
-        let is_new = identity::load(state).is_ok_and(|identity| identity.id != device);
-        if !is_ours || is_new {
-            return;
-        }
-        match identity::renew(state, &device) {
-            Ok(new) => warn!(
-                device,
-                new = new.id,
-                "a store has this device's name from elsewhere; new from the next start"
-            ),
-            Err(error) => {
-                error!(device, %error, "no new device id, though a store has this one from elsewhere")
-            }
+        if let Some(device) = refused.device().filter(|_| conflict) {
+            self.spool.dispute(device);
         }
     }
 

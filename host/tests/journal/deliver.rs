@@ -189,32 +189,103 @@ fn refused_object_is_noted_left_here_and_passed_over() {
     stop(upload);
 }
 
+/// Waits until the journal writes the chain of another device than this one; its id.
+fn wait_renewed(journal: &Journal, old: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while journal.spool().sealed().0 == old {
+        assert!(Instant::now() < deadline, "still {old}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    journal.spool().sealed().0
+}
+
 #[test]
-fn store_with_other_bytes_under_a_name_means_a_new_id_and_chain_from_the_next_start() {
+fn store_with_other_bytes_under_a_name_means_a_new_id_and_chain_at_once() {
     let state = tempfile::tempdir().expect("a folder");
     let shelf = Shelf::answers("kind=activity", Status::FATAL, 1);
     let journal = open(state.path());
     let old = journal.spool().sealed().0;
     let upload = Upload::start(journal.spool(), state.path(), vec![target(&shelf, None)]).expect("started");
+    seal(&journal, &["activity", "finding"]);
+    let new = wait_renewed(&journal, &old);
+    // What the store does not refuse of the old chain still goes there under the old id.
+    drain(&upload);
+    assert!(shelf.keys().iter().any(|key| key.contains(&old) && key.contains("kind=finding")));
+    assert!(shelf.keys().iter().any(|key| key.contains(&old) && key.contains("_manifest")));
     seal(&journal, &["activity"]);
     drain(&upload);
-    assert_eq!(journal.spool().sealed().0, old, "what runs goes on as it is");
-    stop(upload);
-    journal.close(Duration::from_secs(5)).expect("closed");
-    let (journal, recovery) = Journal::open(options(state.path())).expect("opened");
-    assert_ne!(recovery.identity.id, old);
-    assert!(recovery.findings.iter().any(|text| text.contains(&old) && text.contains("other bytes")));
-    let upload = Upload::start(journal.spool(), state.path(), vec![target(&shelf, None)]).expect("started");
-    seal(&journal, &["activity"]);
-    drain(&upload);
-    let new = format!("device={}/kind=", recovery.identity.id);
     for kind in ["activity", "device", "notice"] {
-        assert!(shelf.keys().iter().any(|key| key.contains(&format!("{new}{kind}"))), "{:?}", shelf.keys());
+        let key = format!("device={new}/kind={kind}");
+        assert!(shelf.keys().iter().any(|held| held.contains(&key)), "{key}: {:?}", shelf.keys());
     }
-    // The new id meets no conflict, so it stays.
+    let told = show::records(state.path(), None).expect("records");
+    let seqs: Vec<u64> =
+        told.filter(|row| row["device"] == *new).filter_map(|row| row["seq"].as_u64()).collect();
+    assert_eq!(seqs, (1..=journal.durable()).collect::<Vec<_>>(), "the new chain counts from one");
+    // The next start goes on with the new id: that one met no conflict.
     stop(upload);
     journal.close(Duration::from_secs(5)).expect("closed");
-    assert_eq!(Journal::open(options(state.path())).expect("opened").1.identity.id, recovery.identity.id);
+    let (_, recovery) = Journal::open(options(state.path())).expect("opened");
+    assert_eq!((recovery.identity.id, recovery.clean), (new, true));
+}
+
+#[test]
+fn an_id_that_could_not_be_changed_goes_on_and_is_changed_at_the_next_start() {
+    let state = tempfile::tempdir().expect("a folder");
+    let shelf = Shelf::answers("kind=activity", Status::FATAL, 1);
+    let journal = open(state.path());
+    let old = journal.spool().sealed().0;
+    let upload = Upload::start(journal.spool(), state.path(), vec![target(&shelf, None)]).expect("started");
+    let (file, kept) = (state.path().join("identity.json"), state.path().join("kept"));
+    fs::rename(&file, &kept).expect("renamed");
+    fs::create_dir(&file).expect("a folder in its place");
+    seal(&journal, &["activity"]);
+    drain(&upload);
+    // Its last record comes after the dispute, so that was answered.
+    seal(&journal, &["finding"]);
+    drain(&upload);
+    assert_eq!(journal.spool().sealed().0, old);
+    stop(upload);
+    journal.close(Duration::from_secs(5)).expect("closed");
+    fs::remove_dir(&file).expect("removed");
+    fs::rename(&kept, &file).expect("renamed");
+
+    let journal = open(state.path());
+    let upload = Upload::start(journal.spool(), state.path(), vec![target(&shelf, None)]).expect("started");
+    let new = wait_renewed(&journal, &old);
+    seal(&journal, &["activity"]);
+    drain(&upload);
+    assert!(shelf.keys().iter().any(|key| key.contains(&old) && key.contains("kind=finding")));
+    assert!(shelf.keys().iter().any(|key| key.contains(&new) && key.contains("kind=activity")));
+    stop(upload);
+}
+
+#[test]
+fn what_waits_unsealed_when_the_id_changes_goes_into_the_new_chain_once() {
+    let state = tempfile::tempdir().expect("a folder");
+    let journal = open(state.path());
+    let old = journal.spool().sealed().0;
+    seal(&journal, &["activity"]);
+    for number in 0..100 {
+        let body = format!("{{\"n\":{number}}}");
+        journal.append(Record::new("acme.note", "test", body)).expect("taken");
+    }
+    journal.spool().dispute(&old);
+    let new = wait_renewed(&journal, &old);
+    // Disputes of a chain that has ended, and of the one that replaced it, change nothing more.
+    journal.spool().dispute(&old);
+    journal.spool().dispute(&new);
+    journal.append(Record::new("acme.note", "test", "{\"n\":100}")).expect("taken");
+    journal.seal().expect("sealed");
+    assert_eq!(journal.spool().sealed().0, new);
+    journal.close(Duration::from_secs(5)).expect("closed");
+    let notes: Vec<_> = show::records(state.path(), None)
+        .expect("records")
+        .filter(|row| row["kind"] == "acme.note")
+        .map(|row| (row["device"] == *new, row["n"].as_u64().expect("a number")))
+        .collect();
+    assert_eq!(notes, (0..=100).map(|number| (true, number)).collect::<Vec<_>>());
+    assert_eq!(host::identity::load(state.path()).expect("read").id, new);
 }
 
 #[test]
