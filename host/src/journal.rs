@@ -27,6 +27,7 @@ use std::{
 pub mod files;
 pub mod frame;
 pub mod line;
+mod lost;
 pub mod mark;
 mod recover;
 pub mod runs;

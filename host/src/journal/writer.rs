@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::{
-    Message, Options, Record, Recovery, recover,
+    Message, Options, Record, Recovery,
+    lost::Lost,
+    recover,
     scan::Scan,
     tail::{self, Dropped, Tail, Weight},
 };
 use crate::{
-    clock::{self, Clock},
+    clock,
     error::{Error, Result},
     identity::Key,
     retain,
@@ -36,34 +38,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is left of the time to close for the mark of a clean end.
 const MARGIN: Duration = Duration::from_millis(300);
-
-/// Records that could not be written.
-#[derive(Default)]
-struct Lost {
-    count: u64,
-    from: i64,
-    to: i64,
-    cause: String,
-    /// Whether a caller of `sync` has yet to hear of it.
-    unheard: bool,
-}
-
-impl Lost {
-    fn add(&mut self, count: u64, cause: &str, clock: &Clock) {
-        if count == 0 {
-            return;
-        }
-        let now = clock.unix_ns();
-        if self.count == 0 {
-            self.from = now;
-            cause.clone_into(&mut self.cause);
-            error!(%cause, "records are being lost; free some space or mend the disk");
-        }
-        self.count += count;
-        self.to = now;
-        self.unheard = true;
-    }
-}
 
 /// The state of the journal's thread.
 pub struct Writer {
