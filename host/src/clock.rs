@@ -74,6 +74,12 @@ impl Clock {
         (Self { time: manual.clone(), boot: "00000000-test".into() }, manual)
     }
 
+    /// The same clock in another run of it, for tests.
+    #[must_use]
+    pub fn in_boot(&self, boot: &str) -> Self {
+        Self { time: self.time.clone(), boot: boot.into() }
+    }
+
     /// Nanoseconds on the monotonic clock.
     pub fn mono_ns(&self) -> u64 {
         self.time.mono_ns()

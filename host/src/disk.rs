@@ -69,6 +69,15 @@ fn write_part(path: &Path, part: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(parent)
 }
 
+/// Moves a file within a disk, to a folder made as needed, so that after a power cut it is here or there.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    let parent = |path: &Path| path.parent().unwrap_or(Path::new(".")).to_owned();
+    folder(&parent(to))?;
+    fs::rename(from, to).doing("rename into place", to)?;
+    sync_folder(&parent(to))?;
+    sync_folder(&parent(from))
+}
+
 /// Makes the names in a folder durable. Windows does so by itself and has no such call.
 pub fn sync_folder(path: &Path) -> Result<()> {
     if !cfg!(unix) {

@@ -157,6 +157,12 @@ pub enum Error {
         /// Why.
         cause: String,
     },
+    /// What was to be deleted doesn't wait any more, or never did.
+    #[error("{seq}: nothing waits under this number; it has left, or `candor outbox list` knows another")]
+    NotWaiting {
+        /// The number.
+        seq: u64,
+    },
     /// The journal's thread is gone or did not answer in time.
     #[error("journal: {text}")]
     Journal {

@@ -109,6 +109,8 @@ pub struct Options {
     pub sinks: Vec<String>,
     /// How long objects stay after that.
     pub keep: Duration,
+    /// How long a blob waits at least before a seal lists it, and sinks get it.
+    pub grace: Duration,
     /// How many records may wait for the writer before `append` blocks.
     pub queue: usize,
 }
@@ -124,6 +126,7 @@ impl Options {
             seal_size: 8 << 20,
             sinks: Vec::new(),
             keep: Duration::from_secs(86_400),
+            grace: Duration::ZERO,
             queue: 1024,
         }
     }
@@ -134,6 +137,7 @@ enum Message {
     Sync(SyncSender<Result<u64>>),
     Seal(SyncSender<Result<()>>),
     Disputed(String),
+    Delete(u64, String, SyncSender<Result<()>>),
     Close(Instant, SyncSender<Result<()>>),
 }
 
@@ -199,6 +203,13 @@ impl Journal {
     pub fn seal(&self) -> Result<()> {
         let (reply, answer) = mpsc::sync_channel(1);
         self.send(Message::Seal(reply))?;
+        answer.recv().map_err(|_| GONE)?
+    }
+
+    /// Deletes a blob that waits in the outbox, for a reason that its tombstone tells.
+    pub fn delete(&self, seq: u64, why: &str) -> Result<()> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Message::Delete(seq, why.to_owned(), reply))?;
         answer.recv().map_err(|_| GONE)?
     }
 

@@ -18,6 +18,7 @@ pub mod load;
 pub mod log;
 pub mod meter;
 pub mod notice;
+pub mod outbox;
 pub mod retain;
 pub mod route;
 pub mod scan;

@@ -3,20 +3,22 @@
 //! One object per kind and UTC date, lines in the order of their numbers, zstd at a fixed level: the same records give
 //! the same bytes with the same version. Nothing here is final until the journal says so in a `sealed` frame.
 
-use std::{collections::BTreeMap, io::Write, path::Path, time::Instant};
+use std::{collections::BTreeMap, io::Write, time::Instant};
 
 use serde_json::{Map, Value, json};
+use tracing::warn;
 
 use crate::{
     disk::{self, Doing},
     error::{Error, Result},
     identity::Key,
     journal::{
-        Blob, INSTANCE,
+        INSTANCE,
         files::{Head, Sealed},
         line,
         scan::Scan,
     },
+    outbox::{Entry, Outbox, Ripe},
     spool::Spool,
 };
 
@@ -49,53 +51,84 @@ pub struct Limit {
 /// The lines of one object: number and text.
 type Lines<'a> = Vec<(u64, &'a str)>;
 
-/// Writes the objects and the manifest for the numbers after the head; if that fails, leaves none of them.
-pub fn make(spool: &Spool, scan: &Scan, chain: Chain<'_>, limit: Limit) -> Result<Sealed> {
-    let mut written = Vec::new();
-    let made = write(spool, scan, chain, limit, &mut written);
-    if made.is_err() {
-        for key in written {
-            let _ = spool.remove(&key);
-        }
-    }
-    made
+/// What a seal is made of.
+pub struct Draft<'a> {
+    /// Where it goes.
+    pub spool: &'a Spool,
+    /// Where its blobs come from.
+    pub outbox: &'a Outbox,
+    /// The journal.
+    pub scan: &'a Scan,
+    /// What it goes on with.
+    pub chain: Chain<'a>,
+    /// The blobs to list.
+    pub ripe: &'a Ripe,
 }
 
-fn write(
-    spool: &Spool,
-    scan: &Scan,
-    chain: Chain<'_>,
-    limit: Limit,
-    written: &mut Vec<String>,
-) -> Result<Sealed> {
-    let head = chain.head;
-    let first = head.sealed + 1;
-    let mut groups = BTreeMap::<(&str, &str), Lines<'_>>::new();
-    let mut manifest = Manifest::new(chain, first, limit.last);
-    for seq in scan.records.range(first..=limit.last).map(|(seq, _)| *seq) {
-        let Some((kind, date, line)) = scan.payload(seq).and_then(line::split) else { continue };
-        groups.entry((kind, date)).or_default().push((seq, line));
-        if kind == "gap" {
-            manifest.gaps.extend(gap(seq, line));
+impl Draft<'_> {
+    /// Writes the objects and the manifest for the numbers after the head; if that fails, leaves none of them.
+    pub fn make(&self, limit: Limit) -> Result<Sealed> {
+        let mut written = Vec::new();
+        let made = self.write(limit, &mut written);
+        if made.is_err() {
+            for key in written {
+                let _ = self.spool.remove(&key);
+            }
+            for entry in &self.ripe.released {
+                if let Err(error) = self.outbox.take_back(&entry.blob, self.spool) {
+                    warn!(%error, "a blob that did not leave is not back yet; the next seal tries again");
+                }
+            }
         }
-        if let Some(blob) = attached(kind, seq, line) {
-            manifest.add_blob(blob, spool);
-        }
+        made
     }
-    for ((kind, date), lines) in groups {
-        if limit.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(Error::Journal { text: "no time left to seal" });
+
+    fn write(&self, limit: Limit, written: &mut Vec<String>) -> Result<Sealed> {
+        let Self { spool, scan, chain, .. } = *self;
+        let head = chain.head;
+        let first = head.sealed + 1;
+        let mut groups = BTreeMap::<(&str, &str), Lines<'_>>::new();
+        let mut manifest = Manifest::new(chain, first, limit.last);
+        for seq in scan.records.range(first..=limit.last).map(|(seq, _)| *seq) {
+            let Some((kind, date, line)) = scan.payload(seq).and_then(line::split) else { continue };
+            groups.entry((kind, date)).or_default().push((seq, line));
+            if kind == "gap" {
+                manifest.gaps.extend(gap(seq, line));
+            }
+            if line.contains(line::BLOB) && !self.outbox.has(seq) {
+                manifest.add_lost_blob(seq, None);
+            }
         }
-        let (first, last) = (lines[0].0, lines[lines.len() - 1].0);
-        let device = &head.device;
-        let key = format!("v=1/device={device}/kind={kind}/date={date}/{first:020}-{last:020}.ndjson.zst");
+        for ((kind, date), lines) in groups {
+            if limit.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(Error::Journal { text: "no time left to seal" });
+            }
+            let (first, last) = (lines[0].0, lines[lines.len() - 1].0);
+            let device = &head.device;
+            let key =
+                format!("v=1/device={device}/kind={kind}/date={date}/{first:020}-{last:020}.ndjson.zst");
+            written.push(key.clone());
+            manifest.objects.push(object(spool, key, kind, &lines)?);
+        }
+        self.blobs(&mut manifest)?;
+        let (key, bytes) = (manifest.key(), manifest.bytes(chain.key)?);
         written.push(key.clone());
-        manifest.objects.push(object(spool, key, kind, &lines)?);
+        disk::write(&spool.path(&key), &bytes)?;
+        Ok(Sealed { first, last: limit.last, key, sha256: disk::hex(&disk::sha256(&bytes)) })
     }
-    let (key, bytes) = (manifest.key(), manifest.bytes(chain.key)?);
-    written.push(key.clone());
-    disk::write(&spool.path(&key), &bytes)?;
-    Ok(Sealed { first, last: limit.last, key, sha256: disk::hex(&disk::sha256(&bytes)) })
+
+    /// Moves what is released into the spool and lists it, and what was deleted or is lost in place of it.
+    fn blobs(&self, manifest: &mut Manifest) -> Result<()> {
+        for Entry { blob, .. } in &self.ripe.released {
+            match self.outbox.release(blob, self.spool)? {
+                true => manifest.blobs.push(blob.clone()),
+                false => manifest.add_lost_blob(blob.seq, Some(&blob.key)),
+            }
+        }
+        manifest.tombstones.clone_from(&self.ripe.deleted);
+        self.ripe.lost.iter().for_each(|seq| manifest.add_lost_blob(*seq, None));
+        Ok(())
+    }
 }
 
 fn object(spool: &Spool, key: String, kind: &str, lines: &Lines<'_>) -> Result<ObjectEntry> {
@@ -140,35 +173,9 @@ fn gap(seq: u64, line: &str) -> Option<Map<String, Value>> {
     Some(fields)
 }
 
-/// The blob a record names.
-pub fn attached(kind: &str, seq: u64, line: &str) -> Option<BlobEntry> {
-    if !line.contains(line::BLOB) {
-        return None;
-    }
-    let fields: Value = serde_json::from_str(line).ok()?;
-    let text = |name: &str| fields[name].as_str().map(str::to_owned);
-    Some(BlobEntry {
-        key: text("blob")?,
-        kind: kind.to_owned(),
-        seq,
-        len: fields["blob_len"].as_u64()?,
-        sha256: text("blob_sha256")?,
-        media_type: text("blob_type")?,
-    })
-}
-
-/// Writes a blob to a file of its own, before the record that names it.
-pub fn blob(root: &Path, device: &str, seq: u64, date: &str, kind: &str, blob: &Blob) -> Result<BlobEntry> {
-    let key = format!("v=1/device={device}/_blob/date={date}/{seq:020}.{}", extension(&blob.media_type));
-    disk::write(&root.join(&key), &blob.bytes)?;
-    Ok(BlobEntry {
-        key,
-        kind: kind.to_owned(),
-        seq,
-        len: blob.bytes.len() as u64,
-        sha256: disk::hex(&disk::sha256(&blob.bytes)),
-        media_type: blob.media_type.clone(),
-    })
+/// The key of a record's blob.
+pub fn blob_key(device: &str, seq: u64, date: &str, media_type: &str) -> String {
+    format!("v=1/device={device}/_blob/date={date}/{seq:020}.{}", extension(media_type))
 }
 
 fn extension(media_type: &str) -> &'static str {

@@ -4,7 +4,6 @@
 //! only once the journal has said that its seal is final.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -231,12 +230,12 @@ impl Spool {
     }
 
     /// Removes what a crash left between a seal's first file and its `sealed` frame: everything of this device after
-    /// the head, but for the blobs that records in the journal still name.
-    pub fn discard(&self, head: &Head, named: &BTreeSet<String>) -> Result<u64> {
+    /// the head.
+    pub fn discard(&self, head: &Head) -> Result<u64> {
         let prefix = format!("v=1/device={}", head.device);
         let mut removed = 0;
         for key in self.keys(&prefix)? {
-            if is_leftover(&key, head.sealed) && !named.contains(&key) {
+            if is_leftover(&key, head.sealed) {
                 disk::remove(&self.path(&key))?;
                 removed += 1;
             }

@@ -78,8 +78,6 @@ pub const RESERVED_FIELDS: &[&str] = &[
     "kind",
     "date",
     "blob",
-    "blob_len",
-    "blob_sha256",
     "blob_type",
 ];
 

@@ -1,7 +1,5 @@
 //! What happens before the first record of a run: find where the chain stands, keep what is whole, declare the rest.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 use tracing::warn;
 
@@ -18,7 +16,8 @@ use crate::{
     clock, disk,
     error::{Error, Result},
     identity::{self, Identity, Origin},
-    seal::{self, BlobEntry},
+    outbox::{Entry, Outbox},
+    seal::{self, BlobEntry, Manifest, Tombstone},
     spool::Spool,
 };
 
@@ -129,7 +128,10 @@ impl Opening<'_> {
             }
         }
         let spool = Spool::open(&self.options.state, &chain.head)?;
-        let discarded = spool.discard(&chain.head, &self.named(&chain.head))?;
+        let known = |seq| seq <= chain.head.sealed || self.scan.records.contains_key(&seq);
+        self.outbox(&chain.head).recover(&spool, last_manifest(&spool, &chain.head).as_ref(), known)?;
+        self.forget_other_chains(&chain.head.device);
+        let discarded = spool.discard(&chain.head)?;
         let mut recovery = self.tell(identity, &chain);
         if discarded > 0 {
             recovery
@@ -139,7 +141,7 @@ impl Opening<'_> {
         let mut owed = Vec::new();
         owed.extend(self.unclean(&chain).map(|gap| ("gap".to_owned(), gap)));
         owed.extend(chain.gaps().into_iter().map(|gap| ("gap".to_owned(), gap)));
-        let mut tail = self.tail(&spool, chain.head.clone(), chain.next);
+        let mut tail = self.tail(chain.head.clone(), chain.next);
         for (kind, body) in &owed {
             tail.add(&tail::own(kind, body))?;
         }
@@ -166,7 +168,7 @@ impl Opening<'_> {
         let head = beginning(&identity.id);
         let spool = Spool::open(&self.options.state, &head)?;
         let mut recovery = self.tell(identity.clone(), &chain);
-        let mut tail = self.tail(&spool, head.clone(), 1);
+        let mut tail = self.tail(head.clone(), 1);
         let device = identity::describe(self.options.label.as_deref(), &identity);
         tail.add(&tail::own("device", &Value::Object(device)))?;
         if identity.origin != Origin::First {
@@ -182,8 +184,22 @@ impl Opening<'_> {
             let gap = json!({"reason": "damaged", "count": last - first + 1, "text": text});
             tail.add(&tail::own("gap", &gap))?;
         }
+        let waiting = self.outbox(&old);
+        let known = |seq| seq <= old.sealed || self.scan.records.contains_key(&seq);
+        waiting.recover(&spool, last_manifest(&spool, &old).as_ref(), known)?;
+        for entry in waiting.waiting()?.into_iter().filter(|entry| entry.blob.seq <= old.sealed) {
+            take_over_blob(&mut tail, &waiting, &entry)?;
+        }
+        for stone in waiting.stones()?.into_iter().filter(|stone| stone.seq <= old.sealed) {
+            let text = format!(
+                "a {} of device {} was deleted before it left: {}",
+                stone.kind, old.device, stone.text
+            );
+            let gap = json!({"reason": "deleted", "count": 1, "text": text, "to": stone.time});
+            tail.add(&tail::own("gap", &gap))?;
+        }
         for seq in self.scan.records.range(old.sealed + 1..).map(|(seq, _)| *seq) {
-            self.take_over(&mut tail, &spool, &head.device, seq)?;
+            self.take_over(&mut tail, &waiting, seq)?;
         }
         tail.begin(None).map_err(|dropped| Error::Unwritable { cause: dropped.cause })?;
         // The new chain stands; what stays of the old one is void and in nobody's way.
@@ -191,31 +207,51 @@ impl Opening<'_> {
             warn!(%error, "a journal file of the old chain stays");
         }
         if self.old.is_some()
-            && let Err(error) = spool.discard(&old, &BTreeSet::new())
+            && let Err(error) = spool.discard(&old)
         {
             warn!(%error, "files of an unfinished seal of the old chain stay");
         }
+        self.forget_other_chains(&head.device);
         self.set_aside(&mut tail, &mut recovery);
         Ok((tail, spool, recovery))
     }
 
-    /// Adds a record of an old chain to a new one.
-    fn take_over(&self, tail: &mut Tail, spool: &Spool, device: &str, seq: u64) -> Result<()> {
+    /// Adds a record of an old chain to a new one, and what waits of it.
+    fn take_over(&self, tail: &mut Tail, old: &Outbox, seq: u64) -> Result<()> {
         let Some(payload) = self.scan.payload(seq) else { return Ok(()) };
-        let Some((kind, date, line)) = line::split(payload) else { return Ok(()) };
-        let Some(mut text) = line::renumber(payload, tail.next()) else { return Ok(()) };
-        if let Some(old) = seal::attached(kind, seq, line) {
-            match std::fs::read(spool.path(&old.key)) {
-                Ok(bytes) => {
-                    let blob = super::Blob { media_type: old.media_type, bytes };
-                    let entry = seal::blob(spool.root(), device, tail.next(), date, kind, &blob)?;
-                    text = line::attach(&text, &entry);
-                }
-                Err(error) => warn!(key = old.key, %error, "blob of an unsealed record is gone"),
+        let Some((_, date, _)) = line::split(payload) else { return Ok(()) };
+        let (new, device) = (tail.next(), tail.head.device.clone());
+        let Some(mut text) = line::renumber(payload, new) else { return Ok(()) };
+        if let Some(entry) = old.get(seq) {
+            let key = seal::blob_key(&device, new, date, &entry.blob.media_type);
+            let blob = BlobEntry { key, seq: new, ..entry.blob.clone() };
+            text = line::attach(&text, &blob.key, &blob.media_type);
+            match std::fs::read(old.file(&entry.blob)) {
+                Ok(bytes) => tail.outbox.add(&Entry { blob, ..entry }, &bytes)?,
+                Err(error) => warn!(seq, %error, "blob of an unsealed record is gone"),
             }
+        } else if let Some(stone) = old.stone(seq) {
+            let extension = stone.key.rsplit_once('.').map_or("bin", |(_, extension)| extension);
+            let key = format!("v=1/device={device}/_blob/date={date}/{new:020}.{extension}");
+            tail.outbox.bury(&Tombstone { seq: new, key, ..stone })?;
         }
         tail.add_payload(text.as_bytes());
         Ok(())
+    }
+
+    fn outbox(&self, head: &Head) -> Outbox {
+        Outbox::of(&self.options.state, &head.device)
+    }
+
+    /// Removes what waited under other ids; the chain of this one has taken it over.
+    fn forget_other_chains(&self, device: &str) {
+        for other in disk::names(&self.options.state.join("outbox")).unwrap_or_default() {
+            if other != device
+                && let Err(error) = Outbox::of(&self.options.state, &other).forget_all()
+            {
+                warn!(other, %error, "what waited under another id stays");
+            }
+        }
     }
 
     /// Finds where a chain goes on: behind every number that anybody may have heard of.
@@ -284,9 +320,9 @@ impl Opening<'_> {
         }
     }
 
-    fn tail(&self, spool: &Spool, head: Head, next: u64) -> Tail {
-        let (folder, clock) = (self.folder.clone(), self.options.clock.clone());
-        Tail::new(folder, spool.root().to_owned(), clock, head, next, self.generation)
+    fn tail(&self, head: Head, next: u64) -> Tail {
+        let (folder, outbox) = (self.folder.clone(), self.outbox(&head));
+        Tail::new(folder, outbox, self.options.clock.clone(), head, next, self.generation)
     }
 
     fn set_aside(&self, tail: &mut Tail, recovery: &mut Recovery) {
@@ -301,16 +337,27 @@ impl Opening<'_> {
         let fit = file.open.as_ref().is_some_and(|open| open.reserve) && file.tail == scan::Tail::Clean;
         fit.then_some((file.generation, file.end as u64))
     }
+}
 
-    /// The blobs that unsealed records name.
-    fn named(&self, head: &Head) -> BTreeSet<String> {
-        let blob = |seq: u64| -> Option<BlobEntry> {
-            let (kind, _, line) = line::split(self.scan.payload(seq)?)?;
-            seal::attached(kind, seq, line)
-        };
-        let unsealed = self.scan.records.range(head.sealed + 1..);
-        unsealed.filter_map(|(seq, _)| Some(blob(*seq)?.key)).collect()
-    }
+/// The manifest of the last seal.
+fn last_manifest(spool: &Spool, head: &Head) -> Option<Manifest> {
+    let seal = spool.seals(&head.device).ok()?.into_iter().rfind(|seal| seal.last == head.sealed)?;
+    spool.manifest(&seal).ok()
+}
+
+/// Adds a blob of an old chain whose record is sealed there to a new one, with a record of its own.
+fn take_over_blob(tail: &mut Tail, old: &Outbox, entry: &Entry) -> Result<()> {
+    let file = old.file(&entry.blob);
+    let bytes = match std::fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            warn!(file = %file.display(), %error, "a blob that waited is gone");
+            return Ok(());
+        }
+    };
+    let body = json!({"previous_seq": entry.blob.seq, "previous_time": entry.time}).to_string();
+    let blob = Some(super::Blob { media_type: entry.blob.media_type.clone(), bytes });
+    tail.add(&super::Record { blob, ..super::Record::new(&entry.blob.kind, &entry.instance, body) })
 }
 
 fn beginning(device: &str) -> Head {

@@ -1,11 +1,8 @@
 //! The end of the journal: where frames are added and made durable, and what is done when that fails.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use tracing::{info, warn};
@@ -17,7 +14,13 @@ use super::{
     line,
     mark::Marker,
 };
-use crate::{clock::Clock, error::Result, seal};
+use crate::{
+    clock::Clock,
+    disk,
+    error::Result,
+    outbox::{Entry, Outbox},
+    seal::{self, BlobEntry},
+};
 
 /// What the last quarter of the reserve is kept for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,8 +48,9 @@ pub struct Tail {
     pub head: Head,
     /// What is wrong, if anything is.
     pub trouble: Option<String>,
+    /// Where blobs wait.
+    pub outbox: Outbox,
     clock: Clock,
-    spool: PathBuf,
     active: Option<Active>,
     generation: u64,
     next: u64,
@@ -55,7 +59,8 @@ pub struct Tail {
     written: usize,
     /// Why the last write failed: how much of it is in the file is unknown.
     failed: Option<std::io::Error>,
-    blobs: Vec<PathBuf>,
+    /// Numbers of records not known to be durable that have a blob.
+    blobs: Vec<u64>,
     text: String,
     durable: Arc<AtomicU64>,
     marker: Marker,
@@ -65,14 +70,14 @@ pub struct Tail {
 impl Tail {
     /// The end of a chain that goes on with `next`, after the file of this number. Nothing can be added before
     /// [`begin`](Self::begin).
-    pub fn new(folder: Folder, spool: PathBuf, clock: Clock, head: Head, next: u64, generation: u64) -> Self {
+    pub fn new(folder: Folder, outbox: Outbox, clock: Clock, head: Head, next: u64, generation: u64) -> Self {
         let marker = Marker::new(&folder.path(), &head.device, clock.boot());
         Self {
             folder,
             head,
             trouble: None,
+            outbox,
             clock,
-            spool,
             active: None,
             generation,
             next,
@@ -127,10 +132,23 @@ impl Tail {
         let mut text = std::mem::take(&mut self.text);
         line::payload(&mut text, self.next, &stamp, record);
         if let Some(blob) = &record.blob {
-            let entry =
-                seal::blob(&self.spool, &self.head.device, self.next, stamp.date(), &record.kind, blob)?;
-            self.blobs.push(self.spool.join(&entry.key));
-            text = line::attach(&text, &entry);
+            let entry = Entry {
+                blob: BlobEntry {
+                    key: seal::blob_key(&self.head.device, self.next, stamp.date(), &blob.media_type),
+                    kind: record.kind.clone(),
+                    seq: self.next,
+                    len: blob.bytes.len() as u64,
+                    sha256: disk::hex(&disk::sha256(&blob.bytes)),
+                    media_type: blob.media_type.clone(),
+                },
+                instance: record.instance.clone(),
+                time: stamp.time.clone(),
+                since_mono_ns: self.clock.mono_ns(),
+                boot: self.clock.boot().to_owned(),
+            };
+            self.outbox.add(&entry, &blob.bytes)?;
+            self.blobs.push(self.next);
+            text = line::attach(&text, &entry.blob.key, &entry.blob.media_type);
         }
         self.add_payload(text.as_bytes());
         self.text = text;
@@ -250,8 +268,10 @@ impl Tail {
         self.pending.clear();
         self.written = 0;
         self.failed = None;
-        for blob in self.blobs.drain(..) {
-            let _ = std::fs::remove_file(blob);
+        for seq in self.blobs.drain(..) {
+            if let Err(error) = self.outbox.forget(seq) {
+                warn!(%error, "the blob of a lost record stays until the next start");
+            }
         }
         self.trouble = Some(cause.clone());
         Dropped { count, cause }

@@ -15,17 +15,16 @@ use super::{
     Message, Options, Record, Recovery,
     lost::Lost,
     recover,
-    scan::Scan,
     tail::{self, Dropped, Tail, Weight},
 };
 use crate::{
     clock,
     error::{Error, Result},
     identity::Key,
-    retain,
-    seal::{self, Chain, Limit},
     spool::Spool,
 };
+
+mod sealing;
 
 /// How long a record waits at most to be durable.
 const COMMIT: Duration = Duration::from_secs(1);
@@ -56,6 +55,8 @@ pub struct Writer {
     relieved: Option<Instant>,
     syncs: Vec<SyncSender<Result<u64>>>,
     seals: Vec<SyncSender<Result<()>>>,
+    /// Numbers of blobs that the last seal told, and that are still in the outbox.
+    told: Vec<u64>,
     dispute: Dispute,
 }
 
@@ -95,6 +96,7 @@ impl Writer {
             syncs: Vec::new(),
             seals: Vec::new(),
             dispute: Dispute::None,
+            told: Vec::new(),
         }
     }
 
@@ -118,6 +120,7 @@ impl Writer {
                     Message::Sync(reply) => self.syncs.push(reply),
                     Message::Seal(reply) => self.seals.push(reply),
                     Message::Disputed(device) => self.disputed(&device),
+                    Message::Delete(seq, why, reply) => _ = reply.send(self.delete(seq, &why)),
                     Message::Close(deadline, reply) => {
                         let _ = reply.send(self.close(deadline));
                         return;
@@ -274,6 +277,8 @@ impl Writer {
         match recover::renew(&self.options, &old) {
             Ok((mut tail, spool, recovery)) => {
                 tail.succeed(&self.tail);
+                // Those are numbers of the old chain; the new one has taken over what waited.
+                self.told.clear();
                 self.tail = tail;
                 self.key = recovery.identity.key;
                 self.unsealed = Some(Instant::now());
@@ -286,63 +291,6 @@ impl Writer {
                 if let Err(error) = self.tail.rotate() {
                     warn!(%error, "no new journal file; going on in this one");
                 }
-            }
-        }
-    }
-
-    /// Turns everything durable into objects and a manifest, then goes on in a new file.
-    fn seal(&mut self, deadline: Option<Instant>) -> Result<()> {
-        if !self.tail.is_well() {
-            self.relieve();
-        }
-        self.tell(Weight::Record);
-        self.commit();
-        let scan = self.whole()?;
-        let last = self.tail.next() - 1;
-        if last > self.tail.head.sealed {
-            let limit = Limit { last, deadline };
-            let made = seal::make(&self.spool, &scan, Chain { head: &self.tail.head, key: &self.key }, limit);
-            drop(scan);
-            let sealed = made.inspect_err(|_| self.make_room())?;
-            self.tail.sealed(&sealed).map_err(|dropped| Error::Unwritable { cause: dropped.cause })?;
-            self.spool.publish(sealed.last);
-            info!(first = sealed.first, last = sealed.last, "sealed");
-            if let Err(error) = self.tail.rotate() {
-                warn!(%error, "no new journal file after a seal; going on in this one");
-            }
-        }
-        self.unsealed = None;
-        self.unsealed_size = 0;
-        if let Err(error) = self.tail.set_aside() {
-            warn!(%error, "no reserve for gaps on a full disk");
-        }
-        retain::run(&self.spool, &self.options.sinks, self.options.keep)
-            .unwrap_or_else(|error| warn!(%error, "not cleaned up"));
-        Ok(())
-    }
-
-    /// Removes what every sink already has, to have room to seal.
-    fn make_room(&self) {
-        if let Err(error) = retain::run(&self.spool, &self.options.sinks, Duration::ZERO) {
-            warn!(%error, "nothing removed to make room");
-        }
-    }
-
-    /// Reads the journal back, with every number in it or declared.
-    fn whole(&mut self) -> Result<Scan> {
-        loop {
-            let scan = Scan::read(&self.tail.folder)?;
-            let missing = scan.undeclared(self.tail.head.sealed + 1, self.tail.next() - 1);
-            if missing.is_empty() {
-                return Ok(scan);
-            }
-            let next = self.tail.next();
-            for gap in damaged(&missing) {
-                self.add(&tail::own("gap", &gap));
-            }
-            self.commit();
-            if self.tail.next() == next {
-                return Err(Error::Unwritable { cause: "damage was found and can't be declared".into() });
             }
         }
     }

@@ -16,7 +16,7 @@
 //!
 //! A blob is in exactly one manifest of its chain: the one of the seal in which it was released, which may be later than
 //! that of its record, so that its `seq` may be below `first`. Or, in place of it, a tombstone says that it was deleted
-//! before it could leave, when and why; or a gap `blob_lost` names its key in `blob`.
+//! before it could leave, when and why; or a gap `blob_lost` names its record in `seq` and, if known, its key in `blob`.
 //!
 //! A gap with the reason `quota` or `keep` speaks of what was sealed and is removed: every key in the folder `of` (a
 //! kind, or `_blob`) whose numbers lie between `from_seq` and `to_seq` may be missing in the stores `missing_from`;
@@ -34,7 +34,6 @@ use crate::{
     error::{Error, Result},
     identity::Key,
     journal::Runs,
-    spool::Spool,
 };
 
 /// What comes after the text that is signed, in place of its last brace.
@@ -150,15 +149,10 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// Lists a blob, or a gap where its file is gone.
-    pub fn add_blob(&mut self, blob: BlobEntry, spool: &Spool) {
-        let there = std::fs::metadata(spool.path(&blob.key)).is_ok_and(|file| file.len() == blob.len);
-        if there {
-            self.blobs.push(blob);
-            return;
-        }
-        let text = "the file of this record's blob is gone or cut short";
-        let gap = json!({"seq": blob.seq, "reason": "blob_lost", "blob": blob.key, "text": text});
+    /// Tells that a blob's bytes are gone, or not what they were.
+    pub fn add_lost_blob(&mut self, seq: u64, key: Option<&str>) {
+        let text = "the file of this record's blob is gone or damaged";
+        let gap = json!({"seq": seq, "reason": "blob_lost", "blob": key, "text": text});
         if let Value::Object(gap) = gap {
             self.gaps.push(gap);
         }

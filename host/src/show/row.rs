@@ -8,7 +8,7 @@ use crate::clock;
 const TEXT_MAX: usize = 160;
 
 /// What a row shows in columns of its own, or not at all.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 12] = [
     "seq",
     "time",
     "local_date",
@@ -20,7 +20,6 @@ const COLUMNS: [&str; 13] = [
     "plugin_version",
     "kind",
     "device",
-    "blob_sha256",
     "blob_type",
 ];
 

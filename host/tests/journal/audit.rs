@@ -12,6 +12,7 @@ use host::{
     disk,
     identity::Public,
     journal::{Journal, Options, Runs},
+    outbox::Outbox,
     seal,
     spool::Spool,
 };
@@ -23,6 +24,19 @@ pub struct Audit {
     pub records: BTreeMap<(String, u64), Value>,
     /// Every number declared missing, by device.
     pub declared: BTreeMap<String, Runs>,
+    /// What became of each blob that left or was deleted, by its record's device and number.
+    pub blobs: BTreeMap<(String, u64), Fate>,
+}
+
+/// What became of a blob.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// A manifest lists it: its bytes.
+    Listed(Vec<u8>),
+    /// A tombstone stands for it, with this text.
+    Deleted(String),
+    /// A gap says that it is gone.
+    Lost,
 }
 
 impl Audit {
@@ -56,7 +70,7 @@ pub fn settle(state: &Path) -> Audit {
 /// Checks what is in the spool of a state folder whose journal is closed.
 pub fn audit(state: &Path) -> Audit {
     let spool = Spool::at(state);
-    let mut found = Audit { records: BTreeMap::new(), declared: BTreeMap::new() };
+    let mut found = Audit { records: BTreeMap::new(), declared: BTreeMap::new(), blobs: BTreeMap::new() };
     let mut listed = BTreeSet::new();
     for device in spool.devices().expect("devices") {
         let (mut next, mut previous, mut public) = (1, None, None);
@@ -94,9 +108,20 @@ pub fn audit(state: &Path) -> Audit {
                     found.declared.entry(device.clone()).or_default().add(first, last);
                 }
             }
+            let mut fates = Vec::new();
             for blob in &manifest.blobs {
                 spool.object(&blob.key, &blob.sha256).expect("as sealed");
                 listed.insert(blob.key.clone());
+                fates.push((blob.seq, Fate::Listed(std::fs::read(spool.path(&blob.key)).expect("bytes"))));
+            }
+            fates.extend(
+                manifest.tombstones.iter().map(|stone| (stone.seq, Fate::Deleted(stone.text.clone()))),
+            );
+            let lost = manifest.gaps.iter().filter(|gap| gap["reason"] == "blob_lost");
+            fates.extend(lost.map(|gap| (gap["seq"].as_u64().expect("a number"), Fate::Lost)));
+            for (seq, fate) in fates {
+                let before = found.blobs.insert((device.clone(), seq), fate);
+                assert_eq!(before, None, "the blob of {seq} is told twice");
             }
             assert_eq!(seen, Runs::of(manifest.first, manifest.last), "numbers of {}", seal.key());
             let bytes = std::fs::read(spool.path(&seal.key())).expect("bytes");
@@ -108,6 +133,12 @@ pub fn audit(state: &Path) -> Audit {
             listed.insert(seal.key());
             next = manifest.last + 1;
         }
+    }
+    for ((device, seq), record) in &found.records {
+        let told = found.blobs.contains_key(&(device.clone(), *seq));
+        let waits = Outbox::of(state, device).has(*seq);
+        assert_eq!(told || waits, record["blob"].is_string(), "{seq}: told {told}, waits {waits}");
+        assert!(!(told && waits), "{seq} is told and waits");
     }
     let mut files = Vec::new();
     walk(spool.root(), &mut files);

@@ -7,6 +7,7 @@ use host::{
     disk,
     identity::Origin,
     journal::{Blob, Journal, Options, Record, Recovery, files, frame},
+    outbox::Outbox,
     spool::Spool,
 };
 use serde_json::Value;
@@ -124,8 +125,7 @@ fn orphaned_blob_goes_and_named_one_stays() {
     append(&journal, 0..4);
     let (device, _) = journal.spool().sealed();
     drop(journal);
-    let orphan = format!("v=1/device={device}/_blob/date=2026-01-01/00000000000000000099.webp");
-    let path = state.path().join("spool").join(orphan);
+    let path = state.path().join(format!("outbox/{device}/00000000000000000099.webp"));
     disk::write(&path, b"a crash came before its record").expect("written");
     let audit = audit::settle(state.path());
     assert!(!path.exists());
@@ -133,16 +133,22 @@ fn orphaned_blob_goes_and_named_one_stays() {
 }
 
 #[test]
-fn blob_that_vanished_is_told_in_the_manifest() {
+fn blob_that_vanished_or_changed_is_told_in_the_manifest() {
     let state = tempfile::tempdir().expect("a folder");
     let (journal, _) = open(state.path());
     append(&journal, 0..4);
-    fs::remove_dir_all(state.path().join("spool")).expect("removed");
-    fs::create_dir(state.path().join("spool")).expect("a folder");
+    append(&journal, 4..8);
+    append(&journal, 8..12);
+    let (device, _) = journal.spool().sealed();
+    let outbox = Outbox::of(state.path(), &device);
+    let waiting = outbox.waiting().expect("entries");
+    fs::remove_file(outbox.file(&waiting[0].blob)).expect("removed");
+    fs::write(outbox.file(&waiting[1].blob), "other bytes").expect("written");
+    outbox.forget(waiting[2].blob.seq).expect("removed");
     journal.seal().expect("sealed");
     drop(journal);
     let text = String::from_utf8(manifests(state.path()).remove(0)).expect("text");
-    assert!(text.contains("blob_lost"), "{text}");
+    assert_eq!(text.matches("blob_lost").count(), 3, "{text}");
     audit::settle(state.path());
 }
 

@@ -10,12 +10,14 @@ use std::{
 use host::{
     clock::Clock,
     journal::{Blob, Journal, Options, Record},
+    outbox::Outbox,
 };
 
 const STATE: &str = "CANDOR_DRIVER_STATE";
 const FIRST: &str = "CANDOR_DRIVER_FIRST";
 const SEAL: &str = "CANDOR_DRIVER_SEAL_MS";
 const COUNT: &str = "CANDOR_DRIVER_COUNT";
+const GRACE: &str = "CANDOR_DRIVER_GRACE_MS";
 
 /// Does nothing unless it is the child of a test below.
 #[test]
@@ -26,6 +28,8 @@ fn driver() {
     let clock = Clock::system();
     let mut options = Options::new(state, clock.clone());
     options.seal_every = Duration::from_millis(number(SEAL));
+    let grace = std::env::var(GRACE).ok().map(|text| text.parse().expect("a number"));
+    options.grace = Duration::from_millis(grace.unwrap_or(0));
     let (journal, recovery) = match Journal::open(options) {
         Ok(opened) => opened,
         Err(error) => return eprintln!("driver: {error}"),
@@ -43,8 +47,8 @@ fn driver() {
             "driver",
             format!("{{\"n\":{n},\"text\":\"{}\"}}", "y".repeat(n as usize % 900)),
         );
-        if n % 50 == 49 {
-            record.blob = Some(Blob { media_type: "image/webp".into(), bytes: vec![n as u8; 5000] });
+        if n % 50 == 49 || (grace.is_some() && n % 3 == 0) {
+            record.blob = Some(Blob { media_type: "image/webp".into(), bytes: pixels(n) });
         }
         journal.append(record).expect("taken");
         if n % 7 == 6 {
@@ -54,7 +58,28 @@ fn driver() {
             {
                 return;
             }
+            if grace.is_some() {
+                delete(&journal, &mut out);
+            }
         }
+    }
+}
+
+/// What the blob of a record shows.
+pub fn pixels(n: u64) -> Vec<u8> {
+    format!("<pixels of {n}>").repeat(200).into_bytes()
+}
+
+/// Deletes what has waited longest, and says so before and after.
+fn delete(journal: &Journal, out: &mut impl Write) {
+    let spool = journal.spool();
+    let state = spool.root().parent().expect("a state folder");
+    let outbox = Outbox::of(state, &spool.sealed().0);
+    let Some(entry) = outbox.waiting().expect("entries").into_iter().next() else { return };
+    let seq = entry.blob.seq;
+    writeln!(out, "deleting {seq}").and_then(|()| out.flush()).expect("a reader");
+    if journal.delete(seq, "mine").is_ok() {
+        writeln!(out, "deleted {seq}").and_then(|()| out.flush()).expect("a reader");
     }
 }
 
@@ -72,12 +97,23 @@ pub struct Driver {
     pub ready: bool,
     /// What it found when it opened the journal.
     pub found: Vec<String>,
+    /// The numbers it was about to delete the blobs of, and those it had deleted.
+    pub deleting: Vec<u64>,
+    /// See `deleting`.
+    pub deleted: Vec<u64>,
 }
 
 impl Driver {
     /// Starts one on a state folder, counting from `first`.
     pub fn start(state: &Path, first: u64) -> Self {
         Self::spawn(Command::new(this()), state, first, "40")
+    }
+
+    /// Starts one whose blobs wait so long, and that deletes some of them meanwhile.
+    pub fn start_waiting(state: &Path, first: u64, grace_ms: u64) -> Self {
+        let mut command = Command::new(this());
+        command.env(GRACE, grace_ms.to_string());
+        Self::spawn(command, state, first, "40")
     }
 
     /// Starts one whose files can't grow beyond so many blocks of 512 bytes, and that does not seal.
@@ -115,7 +151,15 @@ impl Driver {
             .spawn()
             .expect("a driver");
         let out = BufReader::new(child.stdout.take().expect("its output"));
-        Self { child, out, acknowledged: Vec::new(), ready: false, found: Vec::new() }
+        Self {
+            child,
+            out,
+            acknowledged: Vec::new(),
+            ready: false,
+            found: Vec::new(),
+            deleting: Vec::new(),
+            deleted: Vec::new(),
+        }
     }
 
     /// Lets it come up and work for a random time; every fourth time it may not even get that far.
@@ -138,6 +182,10 @@ impl Driver {
         // The harness puts its own words in front of the first line.
         if let Some((_, found)) = line.split_once("found ") {
             self.found.push(found.trim().to_owned());
+        } else if let Some((_, seq)) = line.split_once("deleting ") {
+            self.deleting.extend(seq.trim().parse::<u64>());
+        } else if let Some((_, seq)) = line.split_once("deleted ") {
+            self.deleted.extend(seq.trim().parse::<u64>());
         } else if let Some((_, n)) = line.split_once("ack ")
             && line.ends_with('\n')
         {

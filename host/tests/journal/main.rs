@@ -7,4 +7,5 @@ mod damage;
 mod deliver;
 mod driver;
 mod full;
+mod outbox;
 mod power;

@@ -1,0 +1,292 @@
+//! Blobs that wait, so that the person can look at them and delete them before they leave this machine.
+//!
+//! ```text
+//! state/outbox/<device>/<20 digits>.<ext>  the bytes as they are; written first
+//! state/outbox/<device>/<20 digits>.json   what they are; from here on they wait
+//! state/outbox/<device>/<20 digits>.gone   a tombstone; from here on the two above mean nothing
+//! ```
+//!
+//! A seal moves the bytes of what has waited long enough into the spool and lists it, or lists the tombstone; only when
+//! the journal says that the seal is final the files here go. Whatever a crash leaves between is set right at the next
+//! start: by the last manifest it has left, or it waits as before. Only the journal's thread changes anything here.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tracing::warn;
+
+use crate::{
+    clock::Clock,
+    disk::{self, Doing},
+    error::{Error, Result},
+    seal::{BlobEntry, Manifest, Tombstone},
+    spool::Spool,
+};
+
+/// A blob that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// How its manifest will list it.
+    #[serde(flatten)]
+    pub blob: BlobEntry,
+    /// Who made it.
+    pub instance: String,
+    /// When it was made, RFC 3339.
+    pub time: String,
+    /// When it began to wait, on the monotonic clock.
+    pub since_mono_ns: u64,
+    /// Which run of that clock.
+    pub boot: String,
+}
+
+impl Entry {
+    /// How long it has waited for certain. Of a time before this boot only that it was before is certain: the wall clock
+    /// may have been set.
+    pub fn waited(&self, clock: &Clock) -> Duration {
+        let since = if self.boot == clock.boot() { self.since_mono_ns } else { 0 };
+        Duration::from_nanos(clock.mono_ns().saturating_sub(since))
+    }
+}
+
+/// What is to be listed by the next seal.
+#[derive(Debug, Default)]
+pub struct Ripe {
+    /// What has waited long enough.
+    pub released: Vec<Entry>,
+    /// What was deleted meanwhile.
+    pub deleted: Vec<Tombstone>,
+    /// Numbers of what can't be told any more.
+    pub lost: Vec<u64>,
+}
+
+impl Ripe {
+    /// All their numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        let released = self.released.iter().map(|entry| entry.blob.seq);
+        released.chain(self.deleted.iter().map(|stone| stone.seq)).chain(self.lost.iter().copied())
+    }
+}
+
+/// What one file here holds.
+enum Held {
+    Waits(Entry),
+    Deleted(Tombstone),
+    Damaged,
+}
+
+/// The folder of one device.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    folder: PathBuf,
+}
+
+impl Outbox {
+    /// The outbox of a device in a state folder.
+    pub fn of(state: &Path, device: &str) -> Self {
+        Self { folder: state.join("outbox").join(device) }
+    }
+
+    /// The bytes of what waits.
+    pub fn file(&self, blob: &BlobEntry) -> PathBuf {
+        let extension = blob.key.rsplit_once('.').map_or("bin", |(_, extension)| extension);
+        self.path(blob.seq, extension)
+    }
+
+    fn path(&self, seq: u64, extension: &str) -> PathBuf {
+        self.folder.join(format!("{seq:020}.{extension}"))
+    }
+
+    /// Takes a blob.
+    pub fn add(&self, entry: &Entry, bytes: &[u8]) -> Result<()> {
+        let file = self.file(&entry.blob);
+        disk::write(&file, bytes)?;
+        let text = serde_json::json!(entry).to_string();
+        let noted = disk::write(&self.path(entry.blob.seq, "json"), text.as_bytes());
+        if noted.is_err() {
+            let _ = fs::remove_file(file);
+        }
+        noted
+    }
+
+    /// Takes over a tombstone.
+    pub fn bury(&self, stone: &Tombstone) -> Result<()> {
+        let text = serde_json::json!(stone).to_string();
+        disk::write(&self.path(stone.seq, "gone"), text.as_bytes())
+    }
+
+    /// Every blob that waits, oldest first.
+    pub fn waiting(&self) -> Result<Vec<Entry>> {
+        let held = self.numbers()?.into_iter().filter_map(|seq| self.get(seq));
+        Ok(held.collect())
+    }
+
+    /// Every tombstone that no seal has told yet.
+    pub fn stones(&self) -> Result<Vec<Tombstone>> {
+        let held = self.numbers()?.into_iter().filter_map(|seq| self.stone(seq));
+        Ok(held.collect())
+    }
+
+    /// Whether it waits, or was deleted and no seal has told yet.
+    pub fn has(&self, seq: u64) -> bool {
+        self.path(seq, "json").exists() || self.path(seq, "gone").exists()
+    }
+
+    /// One that waits.
+    pub fn get(&self, seq: u64) -> Option<Entry> {
+        match self.held(seq).ok()?? {
+            Held::Waits(entry) => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// Its tombstone, if it was deleted and no seal has told yet.
+    pub fn stone(&self, seq: u64) -> Option<Tombstone> {
+        match self.held(seq).ok()?? {
+            Held::Deleted(stone) => Some(stone),
+            _ => None,
+        }
+    }
+
+    /// What up to a number has waited so long, and what was deleted. What can't be read now is left for another time.
+    pub fn ripe(&self, clock: &Clock, grace: Duration, last: u64) -> Result<Ripe> {
+        let mut ripe = Ripe::default();
+        let mut due = true;
+        for seq in self.numbers()?.into_iter().take_while(|seq| *seq <= last) {
+            match self.held(seq) {
+                Ok(Some(Held::Deleted(stone))) => ripe.deleted.push(stone),
+                // None that came later has waited longer.
+                Ok(Some(Held::Waits(entry))) => {
+                    due = due && entry.waited(clock) >= grace;
+                    if due {
+                        ripe.released.push(entry);
+                    }
+                }
+                Ok(Some(Held::Damaged)) => ripe.lost.push(seq),
+                Ok(None) => {}
+                Err(error) => warn!(%error, "what waits here is looked at again at the next seal"),
+            }
+        }
+        Ok(ripe)
+    }
+
+    /// Moves the bytes of an entry to where sinks find them; false if they are not there, or not what they were.
+    pub fn release(&self, blob: &BlobEntry, spool: &Spool) -> Result<bool> {
+        let (from, to) = (self.file(blob), spool.path(&blob.key));
+        if !from.exists() {
+            self.take_back(blob, spool)?;
+        }
+        let bytes = match fs::read(&from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            bytes => bytes.doing("read", &from)?,
+        };
+        if disk::hex(&disk::sha256(&bytes)) != blob.sha256 {
+            return Ok(false);
+        }
+        disk::rename(&from, &to)?;
+        Ok(true)
+    }
+
+    /// Takes the bytes back that a seal which came to nothing had moved.
+    pub fn take_back(&self, blob: &BlobEntry, spool: &Spool) -> Result<()> {
+        let moved = spool.path(&blob.key);
+        if moved.exists() { disk::rename(&moved, &self.file(blob)) } else { Ok(()) }
+    }
+
+    /// Deletes what waits, but for its tombstone.
+    pub fn delete(&self, stone: &Tombstone, spool: &Spool) -> Result<()> {
+        self.bury(stone)?;
+        self.clear(stone.seq)?;
+        disk::remove(&spool.path(&stone.key))
+    }
+
+    /// Removes everything about what a final seal has told, or what never was.
+    pub fn forget(&self, seq: u64) -> Result<()> {
+        self.clear(seq)?;
+        let stone = self.path(seq, "gone");
+        if stone.exists() {
+            disk::remove(&stone)?;
+            disk::sync_folder(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    /// Removes all of the device.
+    pub fn forget_all(&self) -> Result<()> {
+        self.numbers()?.into_iter().try_for_each(|seq| self.forget(seq))?;
+        let _ = fs::remove_dir(&self.folder);
+        Ok(())
+    }
+
+    /// Sets right what a crash left: `last` is the last final manifest, `known` tells the numbers of records there are.
+    pub fn recover(&self, spool: &Spool, last: Option<&Manifest>, known: impl Fn(u64) -> bool) -> Result<()> {
+        let listed: BTreeSet<u64> = last.into_iter().flat_map(listed).collect();
+        for seq in self.numbers()? {
+            if listed.contains(&seq) || !known(seq) {
+                self.forget(seq)?;
+                continue;
+            }
+            match self.held(seq) {
+                Ok(Some(Held::Waits(entry))) => self.take_back(&entry.blob, spool)?,
+                Ok(Some(Held::Deleted(stone))) => self.delete(&stone, spool)?,
+                // Bytes of which nothing is known: the crash came before they began to wait.
+                Ok(None) => self.forget(seq)?,
+                // The next seal tells that it is lost.
+                Ok(Some(Held::Damaged)) => {}
+                Err(error) => warn!(%error, "what waits here is looked at again at the next seal"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every number there is any file of.
+    fn numbers(&self) -> Result<Vec<u64>> {
+        let names = disk::names(&self.folder)?;
+        let mut numbers: Vec<u64> =
+            names.iter().filter_map(|name| name.split('.').next()?.parse().ok()).collect();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    fn held(&self, seq: u64) -> Result<Option<Held>> {
+        if let Some(stone) = read::<Tombstone>(&self.path(seq, "gone"))? {
+            return Ok(Some(stone.map_or(Held::Damaged, Held::Deleted)));
+        }
+        let entry = read::<Entry>(&self.path(seq, "json"))?;
+        Ok(entry.map(|entry| entry.map_or(Held::Damaged, Held::Waits)))
+    }
+
+    /// Removes all files of a number but the tombstone, for good.
+    fn clear(&self, seq: u64) -> Result<()> {
+        let (stem, mut removed) = (format!("{seq:020}."), false);
+        for name in disk::names(&self.folder)? {
+            if name.strip_prefix(&stem).is_some_and(|end| end != "gone") {
+                disk::remove(&self.folder.join(name))?;
+                removed = true;
+            }
+        }
+        if removed { disk::sync_folder(&self.folder) } else { Ok(()) }
+    }
+}
+
+/// The numbers of the blobs a manifest tells about.
+fn listed(manifest: &Manifest) -> Vec<u64> {
+    let blobs = manifest.blobs.iter().map(|blob| blob.seq);
+    let stones = manifest.tombstones.iter().map(|stone| stone.seq);
+    let lost =
+        manifest.gaps.iter().filter(|gap| gap.get("reason").is_some_and(|reason| reason == "blob_lost"));
+    blobs.chain(stones).chain(lost.filter_map(|gap| gap.get("seq")?.as_u64())).collect()
+}
+
+/// Reads a file, if it is there; what it holds, if that makes sense.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<Option<T>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).ok())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::State { doing: "read", path: path.to_owned(), source }),
+    }
+}
