@@ -240,6 +240,8 @@ fn others(shared: &Arc<Shared>, upload: &Arc<Upload>) -> Result<Vec<Worker>> {
         worker("losses", move || losses.router.tell_losses())?,
     ];
     if stdout().is_terminal() {
+        let first = shared.clone();
+        workers.push(worker("first shot", move || first.show_first())?);
         workers.push(worker("live", move || live.show_live())?);
     }
     Ok(workers)

@@ -178,7 +178,8 @@ pub fn stop(slot: &Slot) -> Option<String> {
     running(slot)?.stop().err().map(|failure| failure.text)
 }
 
-fn running(slot: &Slot) -> Option<Arc<call::Source>> {
+/// What runs in a slot.
+pub fn running(slot: &Slot) -> Option<Arc<call::Source>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 

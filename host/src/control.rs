@@ -11,10 +11,13 @@ mod socket;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracing::warn;
 
 use crate::error::{Error, Result};
 
@@ -27,6 +30,11 @@ pub use transport::{Listener, wake};
 
 /// The longest request, in bytes.
 const REQUEST_MAX: u64 = 64 << 10;
+
+/// How long an agent may take to answer; one that answers nothing for so long is stuck, and saying so beats waiting.
+const ANSWER: Duration = Duration::from_secs(10);
+/// The same where the answer takes a plugin to do something.
+const ANSWER_OF_PLUGIN: Duration = Duration::from_secs(60);
 
 /// What may be asked of a running agent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -41,6 +49,13 @@ pub enum Request {
     },
     /// Observe again.
     Resume,
+    /// Have every source that knows a request do what it asks for.
+    Ask {
+        /// The request's name.
+        name: String,
+        /// An object.
+        options: Value,
+    },
 }
 
 /// What it answers.
@@ -55,7 +70,8 @@ pub enum Answer {
 
 /// Asks the agent that runs on a state folder.
 pub fn ask(state: &Path, request: &Request) -> Result<Value> {
-    let mut stream = transport::connect(state)?;
+    let patience = if matches!(request, Request::Ask { .. }) { ANSWER_OF_PLUGIN } else { ANSWER };
+    let mut stream = transport::connect(state, patience)?;
     let failed = |source| Error::Control { state: state.to_owned(), source };
     let mut line = serde_json::to_string(request).unwrap_or_default();
     line.push('\n');
@@ -67,6 +83,31 @@ pub fn ask(state: &Path, request: &Request) -> Result<Value> {
         Ok(Answer::Error(text)) => Err(Error::Refused { text }),
         Err(_) => Err(failed(std::io::Error::other("the answer is not one of this version's"))),
     }
+}
+
+/// Serves each peer on a thread of its own, so that one that waits for an answer keeps nobody from pausing. Returns at
+/// the first peer after `stopped` has turned true, once all have been served.
+fn serve_each<S: Send>(
+    peers: impl Iterator<Item = std::io::Result<S>>,
+    stopped: &dyn Fn() -> bool,
+    one: &(dyn Fn(S) -> std::io::Result<()> + Sync),
+) {
+    thread::scope(|scope| {
+        for peer in peers {
+            if stopped() {
+                return;
+            }
+            let serve = move || {
+                if let Err(error) = peer.and_then(one) {
+                    warn!(%error, "control peer failed");
+                }
+            };
+            let thread = thread::Builder::new().name("control peer".to_owned()).stack_size(512 << 10);
+            if let Err(error) = thread.spawn_scoped(scope, serve) {
+                warn!(%error, "no thread for a control peer");
+            }
+        }
+    });
 }
 
 /// Serves one peer until it hangs up.

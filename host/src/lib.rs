@@ -23,6 +23,7 @@ pub mod retain;
 pub mod route;
 pub mod scan;
 pub mod seal;
+pub mod shot;
 pub mod show;
 pub mod spool;
 pub mod status;

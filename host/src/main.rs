@@ -14,7 +14,7 @@ use host::{
     clock::Clock,
     config::{self, Config},
     control::{self, Request},
-    log, scan,
+    log, scan, shot,
     show::{self, Style},
     status::{self, Status},
 };
@@ -81,6 +81,13 @@ enum Command {
     },
     /// Observes again after a pause.
     Resume(Place),
+    /// Takes a screenshot now and says where it is; redacted and masked as the config says.
+    Shot {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Looks at a library; the agent starts it as a child process.
     #[command(hide = true)]
     PluginProbe {
@@ -205,6 +212,9 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             say(out, &control::ask(&place.state()?, &Request::Pause { for_s })?)?;
         }
         Command::Resume(place) => say(out, &control::ask(&place.state()?, &Request::Resume)?)?,
+        Command::Shot { place, output } => {
+            return Ok(done(shot::take(&place.state()?, output.style(), out)?));
+        }
         Command::PluginProbe { file } => return Ok(scan::probe_main(&file)),
         Command::PluginConform { file, config } => return Ok(scan::conform_main(&file, &config)),
     }

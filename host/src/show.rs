@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fs,
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde_json::{Map, Value};
@@ -18,6 +18,7 @@ use crate::{
     disk::Doing,
     error::Result,
     journal::{files::Folder, line, mark::Mark, scan::Scan},
+    outbox::Outbox,
     spool::{Seal, Spool},
 };
 
@@ -115,6 +116,14 @@ impl Records {
         values.sort_by_key(seq);
         self.ready = values.into();
     }
+}
+
+/// The file that holds a record's blob, while the host has it.
+pub fn blob(state: &Path, record: &Value) -> Option<PathBuf> {
+    let outbox = Outbox::of(state, record["device"].as_str()?);
+    let waiting = outbox.get(seq(record)).map(|entry| outbox.file(&entry.blob));
+    let sealed = Spool::at(state).path(record["blob"].as_str()?);
+    [waiting, Some(sealed)].into_iter().flatten().find(|file| file.is_file())
 }
 
 fn is_gone(error: &crate::error::Error) -> bool {

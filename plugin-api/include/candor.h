@@ -183,7 +183,7 @@ typedef struct CandorHost {
     const void *(*extension)(const void *ctx, CandorStr id);
 } CandorHost;
 
-/* Where `probe` and `store/1` write. */
+/* Where `probe`, `store/1` and `request/1` write. */
 typedef struct CandorReport {
     const void *ctx;
     void (*write)(const void *ctx, CandorBytes bytes);
@@ -252,6 +252,14 @@ typedef struct CandorStoreVtable {
     /* OK when it was not there. */
     CandorStatus (*remove)(void *self, CandorStr key);
 } CandorStoreVtable;
+
+/* The extension "request/1" of a source: asking it for something by name. */
+typedef struct CandorRequestVtable {
+    /* OK if it knows a request of this name, for example "shot". */
+    CandorStatus (*knows)(CandorStr name);
+    /* Does what is asked for and then reports one JSON object. Options are a JSON object. From any thread while `run` runs. */
+    CandorStatus (*ask)(void *self, CandorStr name, CandorStr options, const CandorReport *report);
+} CandorRequestVtable;
 
 /* The extension "folder/1" of the host: where this agent keeps its state. */
 typedef struct CandorFolderVtable {
@@ -350,6 +358,8 @@ CANDOR_SIZE(CandorStoreVtable, 40, 20);
 CANDOR_AT(CandorStoreVtable, list, 16, 8);
 CANDOR_AT(CandorStoreVtable, get, 24, 12);
 CANDOR_AT(CandorStoreVtable, remove, 32, 16);
+CANDOR_SIZE(CandorRequestVtable, 16, 8);
+CANDOR_AT(CandorRequestVtable, ask, 8, 4);
 CANDOR_SIZE(CandorFolderVtable, 8, 4);
 CANDOR_SIZE(CandorClockVtable, 8, 4);
 CANDOR_SIZE(CandorPlugin, 96, 56);

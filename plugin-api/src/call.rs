@@ -19,8 +19,9 @@ mod source;
 
 pub use detector::Detector;
 use host::Served;
+use sink::reporting;
 pub use sink::{Object, ReadAt, Sink, schemes};
-pub use source::Source;
+pub use source::{Source, knows};
 
 /// What a host does for one instance.
 pub trait Serve: Send + Sync {

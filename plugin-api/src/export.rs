@@ -1,32 +1,37 @@
 //! What a library exports, and the macros that export it.
 
-use std::ffi::c_void;
+use std::marker::PhantomData;
 
-use abi_stable::std_types::RStr;
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use crate::{
-    Detector, Sink, Source, shim,
+    Detector, Sink, Source,
+    shim::{self, Extensions, OfSink, OfSource},
     v1::{self, Plugin},
 };
 
-/// What a library exports; the macros fill it.
+/// What a library exports, with the extensions `X`; the macros fill it.
 #[derive(Default)]
-pub struct Parts {
+pub struct Parts<X> {
     source: Option<&'static v1::SourceVtable>,
     detector: Option<&'static v1::DetectorVtable>,
     sink: Option<&'static v1::SinkVtable>,
-    extension: Option<unsafe extern "C" fn(RStr<'_>) -> *const c_void>,
     schema: Map<String, Value>,
+    extensions: PhantomData<X>,
 }
 
-impl Parts {
+/// A library that exports nothing yet.
+pub fn parts() -> Parts<()> {
+    Parts::default()
+}
+
+impl<X: Extensions> Parts<X> {
     /// Adds a source.
     #[must_use]
-    pub fn source<T: Source>(mut self) -> Self {
+    pub fn source<T: Source>(mut self) -> Parts<OfSource<T, X>> {
         self.source = Some(shim::source::<T>());
-        self.describe::<T::Config>("source", T::COLLECTS, T::NEVER)
+        self.describe::<T::Config>("source", T::COLLECTS, T::NEVER).extended()
     }
 
     /// Adds a detector.
@@ -38,10 +43,14 @@ impl Parts {
 
     /// Adds a sink.
     #[must_use]
-    pub fn sink<T: Sink>(mut self) -> Self {
+    pub fn sink<T: Sink>(mut self) -> Parts<OfSink<T, X>> {
         self.sink = Some(shim::sink::<T>());
-        self.extension = Some(shim::extension::<T>);
-        self.describe::<T::Config>("sink", T::COLLECTS, "")
+        self.describe::<T::Config>("sink", T::COLLECTS, "").extended()
+    }
+
+    fn extended<Y>(self) -> Parts<Y> {
+        let Self { source, detector, sink, schema, extensions: _ } = self;
+        Parts { source, detector, sink, schema, extensions: PhantomData }
     }
 
     fn describe<C: JsonSchema>(mut self, role: &str, collects: &str, never: &str) -> Self {
@@ -65,7 +74,7 @@ impl Parts {
             source: self.source,
             detector: self.detector,
             sink: self.sink,
-            extension: self.extension,
+            extension: Some(shim::extension::<X>),
         }))
     }
 }
@@ -105,7 +114,7 @@ macro_rules! export_plugin {
             compile_error!("a plugin's panics must be caught: build with panic = \"unwind\"");
             static PLUGIN: std::sync::OnceLock<&'static $crate::v1::Plugin> = std::sync::OnceLock::new();
             PLUGIN.get_or_init(|| {
-                $crate::export::Parts::default()
+                $crate::export::parts()
                     $(.$role::<$ty>())+
                     .plugin(env!("CARGO_CRATE_NAME"), env!("CARGO_PKG_VERSION"))
             })

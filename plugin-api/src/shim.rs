@@ -5,6 +5,7 @@
 
 use std::{
     ffi::c_void,
+    marker::PhantomData,
     ptr,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -13,10 +14,10 @@ use abi_stable::std_types::{RSlice, RStr};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Change, Error, Fault,
+    Change, Error, Fault, Sink, Source,
     guard::guard,
     log, read,
-    v1::{self, ClockVtable, Event, FolderVtable, Kind, Status},
+    v1::{self, ClockVtable, Event, FolderVtable, Kind, Report, Status},
 };
 
 mod detector;
@@ -26,8 +27,46 @@ mod source;
 
 pub use detector::detector;
 pub use object::Object;
-pub use sink::{extension, sink, store};
-pub use source::source;
+pub use sink::{sink, store};
+pub use source::{request, source};
+
+/// Answers what a library is asked for by name.
+pub trait Extensions {
+    /// A vtable, or null.
+    fn find(id: &str) -> *const c_void;
+}
+
+impl Extensions for () {
+    fn find(_: &str) -> *const c_void {
+        ptr::null()
+    }
+}
+
+/// The extensions of a source, then those of the library's other roles.
+pub struct OfSource<T, Rest>(PhantomData<(T, Rest)>);
+
+impl<T: Source, Rest: Extensions> Extensions for OfSource<T, Rest> {
+    fn find(id: &str) -> *const c_void {
+        if id == "request/1" { ptr::from_ref(request::<T>()).cast() } else { Rest::find(id) }
+    }
+}
+
+/// The extensions of a sink, then those of the library's other roles.
+pub struct OfSink<T, Rest>(PhantomData<(T, Rest)>);
+
+impl<T: Sink, Rest: Extensions> Extensions for OfSink<T, Rest> {
+    fn find(id: &str) -> *const c_void {
+        if id == "store/1" { ptr::from_ref(store::<T>()).cast() } else { Rest::find(id) }
+    }
+}
+
+/// The `extension` function of a library.
+///
+/// # Safety
+/// `id` is valid until the call returns.
+pub unsafe extern "C" fn extension<X: Extensions>(id: RStr<'_>) -> *const c_void {
+    read::text(id).map_or(ptr::null(), X::find)
+}
 
 pub(crate) fn emit(host: &v1::Host, events: &[Event<'_>]) -> Status {
     // SAFETY: the host's functions take its context from any thread; the slice outlives the call.
@@ -68,6 +107,11 @@ pub(crate) fn mono_ns(host: &v1::Host) -> Option<u64> {
 fn fail(host: &v1::Host, fault: Fault, text: &str, wait_ms: u64) {
     // SAFETY: as in `emit`.
     unsafe { (host.fail)(host.ctx, fault as u32, text.into(), wait_ms) }
+}
+
+fn tell(report: &Report, bytes: &[u8]) {
+    // SAFETY: `write` takes its context until the call that passed the report returns.
+    unsafe { (report.write)(report.ctx, RSlice::from_slice(bytes)) }
 }
 
 /// Tells the host the reason of an error and translates it.

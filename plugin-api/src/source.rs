@@ -2,8 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::{Change, Error, Host, Out};
+use crate::{Change, Error, Fault, Host, Out};
 
 /// Observes. [`run`](Source::run) has a thread of its own; the other calls may come from any thread meanwhile.
 pub trait Source: Sized + Send + Sync + 'static {
@@ -13,6 +14,8 @@ pub trait Source: Sized + Send + Sync + 'static {
     const COLLECTS: &'static str;
     /// What it never observes: completes "Candor never collects …".
     const NEVER: &'static str;
+    /// The names of the requests it knows (`request/1`). `shot`, which `candor shot` asks for, is described in `KINDS.md`.
+    const REQUESTS: &'static [&'static str] = &[];
 
     /// Creates an instance; observes nothing yet.
     fn new(config: Self::Config, host: &Host) -> Result<Self, Error>;
@@ -34,4 +37,10 @@ pub trait Source: Sized + Send + Sync + 'static {
 
     /// Makes `run` return soon. May come before `run` and more than once.
     fn stop(&self);
+
+    /// Does what is asked for by one of [`REQUESTS`](Source::REQUESTS), and answers with an object once it is done.
+    fn request(&self, name: &str, options: Value) -> Result<Value, Error> {
+        let _ = options;
+        Err(Error::new(Fault::Config, format!("knows no request {name:?}")))
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
     Detector, Event, KeyClass, Kind, Origin, Sink, Source,
     call::{self, Failure, Serve},
     event::{self, Button, Device, SIGNALS},
-    export::Parts,
+    export::parts,
     v1::{Plugin, Status},
 };
 
@@ -106,7 +106,7 @@ pub struct Harness<T> {
 impl Harness<call::Detector> {
     /// A detector with its config.
     pub fn detector<D: Detector>(config: Value) -> Result<Self, Failure> {
-        Self::loaded_detector(Parts::default().detector::<D>().plugin("candor_test", "0.0.0"), config)
+        Self::loaded_detector(parts().detector::<D>().plugin("candor_test", "0.0.0"), config)
     }
 
     /// A detector of a library that is loaded already.
@@ -130,7 +130,7 @@ impl Harness<call::Detector> {
 impl Harness<call::Source> {
     /// A source with its config.
     pub fn source<S: Source>(config: Value) -> Result<Self, Failure> {
-        Self::loaded_source(Parts::default().source::<S>().plugin("candor_test", "0.0.0"), config)
+        Self::loaded_source(parts().source::<S>().plugin("candor_test", "0.0.0"), config)
     }
 
     /// A source of a library that is loaded already.
@@ -143,7 +143,7 @@ impl Harness<call::Source> {
 impl Harness<call::Sink> {
     /// A sink with its config and the state folder its relative paths start from.
     pub fn sink<S: Sink>(config: Value, state_folder: &str) -> Result<Self, Failure> {
-        Self::loaded_sink(Parts::default().sink::<S>().plugin("candor_test", "0.0.0"), config, state_folder)
+        Self::loaded_sink(parts().sink::<S>().plugin("candor_test", "0.0.0"), config, state_folder)
     }
 
     /// A sink of a library that is loaded already.
@@ -213,6 +213,9 @@ pub fn conformance_each(plugin: &'static Plugin, config: &Value, each: &mut dyn 
                 .or_else(passing)
                 .map_err(text)
         });
+        check("a source: refuses a request it doesn't know with a reason", {
+            new(&config["source"]).map_err(text).and_then(|source| stands_requests(plugin, &source))
+        });
     }
     if plugin.sink.is_some() {
         let new = |config: &Value| call::Sink::new(plugin, Arc::new(Bench::default()), config);
@@ -264,6 +267,18 @@ fn refuses(new: impl Fn(&Value) -> Result<(), Failure>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn stands_requests(plugin: &'static Plugin, source: &call::Source) -> Result<(), String> {
+    let name = "no such request of any plugin";
+    if call::knows(plugin, name) {
+        return Err("says that it knows any request; answer OK for its own only".to_owned());
+    }
+    match source.ask(name, &serde_json::json!({})) {
+        Ok(answer) => Err(format!("answered {answer} to a request it doesn't know")),
+        Err(failure) if failure.panicked() || failure.text.is_empty() => Err(failure.text),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Every signal from every origin, extreme numbers, unknown kinds, time standing still and jumping.
@@ -373,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_detector_that_panics_on_many_signals_does_not_conform() {
-        let plugin = Parts::default().detector::<Panics>().plugin("candor_test", "0.0.0");
+        let plugin = parts().detector::<Panics>().plugin("candor_test", "0.0.0");
         let checks = conformance(plugin, &json!({"detector": {"limit": 3}}));
         assert!(
             checks.iter().any(|check| check.problem.as_ref().is_some_and(|why| why.contains("too many")))

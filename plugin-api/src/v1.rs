@@ -180,7 +180,7 @@ pub struct SinkVtable {
     pub destroy: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
-/// Where `probe` and `store/1` write.
+/// Where `probe`, `store/1` and `request/1` write.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct Report {
@@ -222,6 +222,17 @@ pub struct StoreVtable {
     pub get: unsafe extern "C" fn(*mut c_void, RStr<'_>, &Report) -> Status,
     /// Removes one object; OK when it was not there.
     pub remove: unsafe extern "C" fn(*mut c_void, RStr<'_>) -> Status,
+}
+
+/// The extension `request/1` of a source: asking it for something by name. `this` is the source's instance.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct RequestVtable {
+    /// Whether it knows a request of this name, for example `shot`: OK if it does.
+    pub knows: unsafe extern "C" fn(RStr<'_>) -> Status,
+    /// Does what is asked for and then reports one JSON object: instance, name, options (a JSON object), where to.
+    /// May come from any thread while `run` runs.
+    pub ask: unsafe extern "C" fn(*mut c_void, RStr<'_>, RStr<'_>, &Report) -> Status,
 }
 
 /// The extension `folder/1` of the host: where this agent keeps its state.

@@ -70,6 +70,12 @@ impl Desk {
         self
     }
 
+    /// Runs on a display of this name.
+    pub fn on_name(mut self, display: &str) -> Self {
+        self.display = Some(display.to_owned());
+        self
+    }
+
     /// Logs that much.
     pub fn level(mut self, level: &'static str) -> Self {
         self.level = level;
@@ -151,6 +157,32 @@ impl Desk {
         let (config, state) = (self.config(), self.state());
         let place = ["--config", config.to_str().unwrap(), "--state", state.to_str().unwrap()];
         self.command(&[arguments, &place].concat()).output().unwrap()
+    }
+
+    /// Runs the binary to its end with `--json`, which has to be good, and reads what it prints.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {output:?}; log:\n{}", self.log());
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs the agent on a terminal of its own; what that shows is in `screen`.
+    pub fn spawn_on_terminal(&self) -> Agent<'_> {
+        let (binary, config, state) = (candor().display(), self.config(), self.state());
+        let run =
+            format!("exec '{binary}' run --config '{}' --state '{}'", config.display(), state.display());
+        let screen = self.path().join("screen");
+        let outer = ["setpriv", "--pdeathsig", "KILL", "--", "script", "--quiet", "--flush", "--command"];
+        let mut command = Command::new(outer[0]);
+        command.args(&outer[1..]).args([&run, screen.to_str().unwrap()]);
+        let mut command = self.dress(command, &[]);
+        Agent { desk: self, child: command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap() }
+    }
+
+    /// What the terminal showed so far.
+    pub fn screen(&self) -> String {
+        fs::read_to_string(self.path().join("screen")).unwrap_or_default()
     }
 
     /// Runs `candor check` on the config.

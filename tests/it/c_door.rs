@@ -105,6 +105,7 @@ structs! {
     CandorDetectorVtable = DetectorVtable { reads, create, configure, on_batch, tick, finish, destroy }
     CandorSinkVtable = SinkVtable { create, configure, probe, put, stop, destroy }
     CandorStoreVtable = StoreVtable { schemes, list, get, remove }
+    CandorRequestVtable = RequestVtable { knows, ask }
     CandorFolderVtable = FolderVtable { state }
     CandorClockVtable = ClockVtable { mono_ns }
     CandorPlugin = Plugin { magic, abi, size, name, version, schema, source, detector, sink, extension }

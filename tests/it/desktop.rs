@@ -1,5 +1,7 @@
 //! Real input on a real X server, from the first motion to what DuckDB reads.
 
+mod shots;
+
 use std::{env, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};

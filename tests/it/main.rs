@@ -28,10 +28,17 @@ mod panic;
 #[cfg(target_os = "linux")]
 mod promises;
 #[cfg(target_os = "linux")]
+#[path = "../../plugins/screen/tests/desktop/display.rs"]
+#[allow(dead_code)]
+mod screen;
+#[cfg(target_os = "linux")]
 mod sinks;
 #[cfg(target_os = "linux")]
 mod stop;
 mod store;
+#[cfg(target_os = "linux")]
+#[path = "../../plugins/screen/tests/desktop/text.rs"]
+mod text;
 mod tidy;
 mod trust;
 mod wait;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use plugin_api::event::{GAP, NOTICE};
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::worker;
@@ -25,6 +25,7 @@ use crate::{
     journal::{self, Journal},
     meter, notice,
     route::{Health, Role, Router},
+    shot,
     status::{Lost, Plugin, Status},
     stop::Stop,
     upload::Upload,
@@ -86,6 +87,10 @@ pub fn answer(shared: &Arc<Shared>, upload: &Upload, request: &Request) -> Answe
             Err(error) => Answer::Error(error.to_string()),
         },
         Request::Resume => Answer::Ok(shared.resume("observing again").into()),
+        Request::Ask { name, options } => match shared.ask(name, options) {
+            Ok(answers) => Answer::Ok(answers),
+            Err(error) => Answer::Error(error),
+        },
     }
 }
 
@@ -178,6 +183,68 @@ impl Shared {
                 // The router drops what comes all the same.
                 warn!(plugin = id, cause, "a source did not do as it was told");
             }
+        }
+    }
+
+    /// Has every source that knows a request do what it asks for, and waits until what comes of it is durable.
+    pub fn ask(&self, name: &str, options: &Value) -> Result<Value, String> {
+        if self.router.paused() {
+            return Err("observing is paused; run `candor resume` first".to_owned());
+        }
+        let knows = |source: &&Instance| plugin_api::call::knows(source.plugin, name);
+        let answers: Vec<Value> = self.of(Role::Source).filter(knows).map(|source| {
+            let id = &source.port.id;
+            match self.slots.get(id).and_then(call::running) {
+                None => {
+                    let health = self.router.healths().remove(id).unwrap_or_default();
+                    json!({"instance": id, "error": format!("does not run now: {}; {}", health.cause, health.fix)})
+                }
+                Some(running) => match running.ask(name, options) {
+                    Ok(answer) => json!({"instance": id, "answer": answer}),
+                    Err(failure) => json!({"instance": id, "error": failure.text}),
+                },
+            }
+        }).collect();
+        if answers.is_empty() {
+            return Err(format!(
+                "no source in the config knows the request {name:?}; add a plugin that does (`candor plugins` lists \
+                 what is there) and start the agent again"
+            ));
+        }
+        self.journal.sync().map_err(|error| error.to_string())?;
+        Ok(answers.into())
+    }
+
+    /// The first time on a terminal: has a screenshot taken, redacted whatever the config says, so that the person sees
+    /// what is kept.
+    pub fn show_first(&self) {
+        let knows = |source: &Instance| plugin_api::call::knows(source.plugin, shot::REQUEST);
+        if shot::was_shown(&self.state) || !self.of(Role::Source).any(knows) {
+            return;
+        }
+        let runs = |source: &Instance| self.slots.get(&source.port.id).and_then(call::running).is_some();
+        for _ in 0..100 {
+            if self.of(Role::Source).filter(|source| knows(source)).all(runs) {
+                break;
+            }
+            if self.stop.wait_for(Duration::from_millis(50)) {
+                return;
+            }
+        }
+        let told = self.ask(shot::REQUEST, &json!({"redacted": true}));
+        let told = told.and_then(|answers| shot::shots(&self.state, &answers).map_err(|why| why.to_string()));
+        match told {
+            Ok(shots) => {
+                let stored = shots.iter().any(|shot| shot.file.is_some());
+                say(&format!(
+                    "A first screenshot, so that you can see what is kept:\n{}",
+                    shot::lines(&shots)
+                ));
+                if let Err(error) = if stored { shot::note_shown(&self.state) } else { Ok(()) } {
+                    warn!(%error, "the next start will show a first screenshot again");
+                }
+            }
+            Err(why) => say(&format!("No first screenshot: {why}\n")),
         }
     }
 

@@ -1,16 +1,15 @@
 //! The control pipe on Windows.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 use interprocess::{
     local_socket::{GenericNamespaced, ListenerOptions, ToNsName, prelude::*},
     os::windows::{local_socket::ListenerOptionsExt, security_descriptor::SecurityDescriptor},
 };
 use sha2::{Digest, Sha256};
-use tracing::warn;
 use widestring::u16cstr;
 
-use super::{Answer, Request, serve};
+use super::{Answer, Request, serve, serve_each};
 use crate::error::{Error, Result};
 
 /// The pipe of this agent.
@@ -31,26 +30,19 @@ impl Listener {
         Ok(Self { listener })
     }
 
-    /// Answers peers one after the other until [`wake`](super::wake) after `stopped` has turned true.
-    pub fn run(&self, stopped: &dyn Fn() -> bool, answer: &dyn Fn(Request) -> Answer) {
-        for stream in self.listener.incoming() {
-            if stopped() {
-                return;
-            }
-            if let Err(error) = stream.and_then(|stream| serve(stream, answer)) {
-                warn!(%error, "control peer failed");
-            }
-        }
+    /// Answers peers until [`wake`](super::wake) after `stopped` has turned true.
+    pub fn run(&self, stopped: &dyn Fn() -> bool, answer: &(dyn Fn(Request) -> Answer + Sync)) {
+        serve_each(self.listener.incoming(), stopped, &|stream| serve(stream, answer));
     }
 }
 
 /// Makes a listener's `run` look whether it is to stop.
 pub fn wake(state: &Path) {
-    drop(connect(state));
+    drop(connect(state, Duration::ZERO));
 }
 
-/// Connects to the agent that runs on a state folder.
-pub fn connect(state: &Path) -> Result<LocalSocketStream> {
+/// Connects to the agent that runs on a state folder. A pipe waits for its answer without limit.
+pub fn connect(state: &Path, _: Duration) -> Result<LocalSocketStream> {
     let name = name(state).map_err(|source| Error::Control { state: state.to_owned(), source })?;
     LocalSocketStream::connect(name).map_err(|_| Error::NotRunning { state: state.to_owned() })
 }

@@ -13,7 +13,7 @@ use std::{
 
 use tracing::warn;
 
-use super::{Answer, Request, serve};
+use super::{Answer, Request, serve, serve_each};
 use crate::error::{Error, Result};
 
 /// How long a peer may think between two bytes.
@@ -41,16 +41,9 @@ impl Listener {
         Ok(Self { listener, path })
     }
 
-    /// Answers peers one after the other until [`wake`](super::wake) after `stopped` has turned true.
-    pub fn run(&self, stopped: &dyn Fn() -> bool, answer: &dyn Fn(Request) -> Answer) {
-        for stream in self.listener.incoming() {
-            if stopped() {
-                return;
-            }
-            if let Err(error) = stream.and_then(|stream| one(stream, answer)) {
-                warn!(%error, "control peer failed");
-            }
-        }
+    /// Answers peers until [`wake`](super::wake) after `stopped` has turned true.
+    pub fn run(&self, stopped: &dyn Fn() -> bool, answer: &(dyn Fn(Request) -> Answer + Sync)) {
+        serve_each(self.listener.incoming(), stopped, &|stream| one(stream, answer));
     }
 
     /// Where it listens.
@@ -72,12 +65,11 @@ pub fn wake(state: &Path) {
 }
 
 /// Connects to the agent that runs on a state folder.
-pub fn connect(state: &Path) -> Result<UnixStream> {
+pub fn connect(state: &Path, patience: Duration) -> Result<UnixStream> {
     match UnixStream::connect(path(state)) {
         Ok(stream) => {
-            // An agent that answers nothing for so long is stuck; saying so beats waiting.
             stream
-                .set_read_timeout(Some(2 * PATIENCE))
+                .set_read_timeout(Some(patience))
                 .map_err(|source| Error::Control { state: state.to_owned(), source })?;
             Ok(stream)
         }

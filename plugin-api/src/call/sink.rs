@@ -153,7 +153,7 @@ impl Sink {
 }
 
 /// Makes a call that reports pieces to `each`.
-fn reporting<R>(each: &mut (dyn FnMut(&[u8]) + Send), f: impl FnOnce(&Report) -> R) -> R {
+pub(super) fn reporting<R>(each: &mut (dyn FnMut(&[u8]) + Send), f: impl FnOnce(&Report) -> R) -> R {
     unsafe extern "C" fn write(ctx: *const c_void, bytes: RSlice<'_, u8>) {
         // SAFETY: `ctx` is the locked closure below, which lives until the call it was passed to returns.
         let each = unsafe { &*ctx.cast::<std::sync::Mutex<&mut (dyn FnMut(&[u8]) + Send)>>() };

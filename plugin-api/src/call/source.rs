@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Failure, Instance, Serve, missing, no_role};
-use crate::v1::{self, Plugin};
+use super::{Failure, Instance, Serve, call, missing, no_role, reporting};
+use crate::v1::{self, Plugin, RequestVtable, Status};
 
 /// A running source; any thread may call it.
 pub struct Source {
     instance: Instance,
     table: &'static v1::SourceVtable,
+    request: Option<&'static RequestVtable>,
 }
 
 impl Source {
     /// Creates an instance.
     pub fn new(plugin: &'static Plugin, serve: Arc<dyn Serve>, config: &Value) -> Result<Self, Failure> {
         let table = plugin.source.ok_or_else(|| no_role("source"))?;
-        Ok(Self { instance: Instance::new(table.create, table.destroy, serve, config)?, table })
+        let instance = Instance::new(table.create, table.destroy, serve, config)?;
+        Ok(Self { instance, table, request: requests(plugin) })
     }
 
     /// Applies a changed config.
@@ -45,4 +47,33 @@ impl Source {
     pub fn stop(&self) -> Result<(), Failure> {
         self.instance.optional(self.table.stop)
     }
+
+    /// Asks for something, and waits until it is done.
+    pub fn ask(&self, name: &str, options: &Value) -> Result<Value, Failure> {
+        let request = self.request.ok_or_else(|| no_role("source that can be asked for something"))?;
+        let options = options.to_string();
+        let mut bytes = Vec::new();
+        reporting(&mut |piece| bytes.extend_from_slice(piece), |report| {
+            // SAFETY: `this` came from `create` and `destroy` has not run; what is passed lives through the call.
+            call(|| unsafe {
+                (request.ask)(self.instance.this, name.into(), options.as_str().into(), report)
+            })
+        })?;
+        let malformed = |error| {
+            let text = format!("answered {name:?} with what is not JSON: {error}");
+            Failure::new(Status::FATAL, crate::Fault::Malformed, text)
+        };
+        serde_json::from_slice(&bytes).map_err(malformed)
+    }
+}
+
+/// Whether a source of this plugin can be asked for something by this name.
+pub fn knows(plugin: &'static Plugin, name: &str) -> bool {
+    // SAFETY: it takes no instance, and the name lives through the call.
+    requests(plugin).is_some_and(|request| unsafe { (request.knows)(name.into()) } == Status::OK)
+}
+
+fn requests(plugin: &'static Plugin) -> Option<&'static RequestVtable> {
+    // SAFETY: a plugin answers `request/1` with null or a `RequestVtable` that is never freed.
+    plugin.extension.and_then(|get| unsafe { get("request/1".into()).cast::<RequestVtable>().as_ref() })
 }

@@ -3,14 +3,13 @@
 use std::{
     ffi::c_void,
     marker::PhantomData,
-    ptr,
     sync::{Arc, RwLock},
 };
 
 use abi_stable::std_types::{RSlice, RStr};
 use serde_json::json;
 
-use super::{Object, Shared, changed, config, create, drop_guarded, lengthen, shared};
+use super::{Object, Shared, changed, config, create, drop_guarded, lengthen, shared, tell};
 use crate::{
     Error, Fault, Host, Sink, read,
     v1::{self, Report, Status, StoreVtable},
@@ -91,11 +90,6 @@ impl<T: Sink> SinkShim<T> {
     }
 }
 
-fn tell(report: &Report, bytes: &[u8]) {
-    // SAFETY: `write` takes its context until the call that passed the report returns.
-    unsafe { (report.write)(report.ctx, RSlice::from_slice(bytes)) }
-}
-
 /// The vtable of a sink.
 pub fn sink<T: Sink>() -> &'static v1::SinkVtable {
     &const {
@@ -119,16 +113,5 @@ pub fn store<T: Sink>() -> &'static StoreVtable {
             get: SinkShim::<T>::get,
             remove: SinkShim::<T>::remove,
         }
-    }
-}
-
-/// Answers what a sink's library is asked for by name.
-///
-/// # Safety
-/// `id` is valid until the call returns.
-pub unsafe extern "C" fn extension<T: Sink>(id: RStr<'_>) -> *const c_void {
-    match read::text(id) {
-        Some("store/1") => ptr::from_ref(store::<T>()).cast(),
-        _ => ptr::null(),
     }
 }

@@ -8,10 +8,10 @@ use std::{
 
 use abi_stable::std_types::RStr;
 
-use super::{Shared, changed, config, create, drop_guarded, lengthen, shared};
+use super::{Shared, changed, config, create, drop_guarded, lengthen, shared, tell};
 use crate::{
-    Host, Out, Source,
-    v1::{self, Status},
+    Host, Out, Source, read,
+    v1::{self, Report, RequestVtable, Status},
 };
 
 struct SourceShim<T>(PhantomData<T>);
@@ -66,6 +66,25 @@ impl<T: Source> SourceShim<T> {
         let slot = unsafe { Box::from_raw(this.cast::<Shared<T>>()) };
         drop_guarded(slot.host, slot);
     }
+
+    unsafe extern "C" fn knows(name: RStr<'_>) -> Status {
+        let known = read::text(name).is_some_and(|name| T::REQUESTS.contains(&name));
+        if known { Status::OK } else { Status::FATAL }
+    }
+
+    unsafe extern "C" fn ask(
+        this: *mut c_void,
+        name: RStr<'_>,
+        options: RStr<'_>,
+        report: &Report,
+    ) -> Status {
+        // SAFETY: as in `configure`.
+        shared(unsafe { &*this.cast::<Shared<T>>() }, |value| {
+            let answer = value.request(&read::lossy(name), config(options)?)?;
+            tell(report, answer.to_string().as_bytes());
+            Ok(Status::OK)
+        })
+    }
 }
 
 /// The vtable of a source.
@@ -81,4 +100,9 @@ pub fn source<T: Source>() -> &'static v1::SourceVtable {
             destroy: Some(SourceShim::<T>::destroy),
         }
     }
+}
+
+/// The `request/1` extension of a source.
+pub fn request<T: Source>() -> &'static RequestVtable {
+    &const { RequestVtable { knows: SourceShim::<T>::knows, ask: SourceShim::<T>::ask } }
 }

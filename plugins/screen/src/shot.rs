@@ -46,10 +46,12 @@ pub struct Ended {
     pub lost: bool,
 }
 
-/// Where reports go, and what time it is. False when a report was not taken.
+/// Where reports go, what time it is, and why the shot is due. False when a report was not taken.
 pub struct Desk<'a> {
     pub tell: &'a mut dyn FnMut(Report) -> bool,
     pub now: &'a dyn Fn() -> u64,
+    /// `interval`; `request`: it is stored even if it shows nothing new.
+    pub reason: &'static str,
 }
 
 impl Shooter {
@@ -142,7 +144,7 @@ impl Shot<'_, '_> {
     /// Tells what came of a monitor. An error when the whole display is gone.
     fn monitor(&mut self, monitor: Monitor, seen: &mut Seen, press: &Press) -> Result<(), Lost> {
         let mono_ns = (self.desk.now)();
-        let mut record = Record { reason: "interval", ..Record::default() };
+        let mut record = Record { reason: self.desk.reason, ..Record::default() };
         let image = match self.picture(monitor, &mut record, seen, press) {
             Ok(Some(image)) => {
                 record.outcome = "stored";
@@ -204,7 +206,7 @@ impl Shot<'_, '_> {
         match seen.watch.see(press.print(&frame), self.pointer) {
             Change::Frozen => return Err(doubtful(&monitor, Doubt::Frozen)),
             // Only when there is a picture to refer to.
-            Change::Same if seen.stored.is_some() => {
+            Change::Same if seen.stored.is_some() && self.desk.reason == "interval" => {
                 record.outcome = "unchanged";
                 record.same_as_mono_ns = seen.stored;
                 return Ok(None);
@@ -263,7 +265,7 @@ fn areas(rules: &Rules, before: &[Window], after: &[Window]) -> Vec<Rect> {
 fn tell(desk: &mut Desk<'_>, settings: &Settings, outcome: &'static str, why: &Lost) {
     let record = Record {
         outcome,
-        reason: "interval",
+        reason: desk.reason,
         redaction: Some(Redaction::new(settings.redact, settings.strength, None)),
         cause: Some(why.cause.clone()),
         fix: Some(why.fix.clone()),

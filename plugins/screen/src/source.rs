@@ -6,8 +6,8 @@ use plugin_api::{event::SCREENSHOT, prelude::*};
 
 pub use crate::config::Config;
 use crate::{
-    config::Settings,
-    gate::{Gate, Wanted},
+    config::{Redact, Settings},
+    gate::{Ask, Gate, Refused, Taken, Wanted},
     schedule::Schedule,
     shot::{Desk, Report, Shooter},
 };
@@ -15,6 +15,9 @@ use crate::{
 /// The first wait before another try when the screen can't be read; doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long somebody who asks for a shot is kept waiting: less than the agent's own patience. Last in the queue of a busy
+/// machine a shot takes long.
+const ASK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Takes screenshots.
 pub struct Screen {
@@ -24,8 +27,10 @@ pub struct Screen {
 
 impl Source for Screen {
     type Config = Config;
-    const COLLECTS: &'static str = "screenshots of every monitor at intervals, blurred until no text can be read unless configured otherwise";
+    const COLLECTS: &'static str = "screenshots of every monitor at intervals and on request, blurred until no text can be read unless configured otherwise";
     const NEVER: &'static str = "window titles, sound or video, or on X11 with a window manager the windows of password managers and private browsing";
+
+    const REQUESTS: &'static [&'static str] = &["shot"];
 
     fn new(config: Config, host: &Host) -> Result<Self, Error> {
         Ok(Self { gate: Gate::new(settings(config)?), host: *host })
@@ -45,6 +50,7 @@ impl Source for Screen {
         let mut schedule = Schedule::new(settings.every, settings.jitter, now(), &mut random);
         let mut shooter = Shooter::default();
         let mut told: Option<Health> = None;
+        tell_health(out, &mut told, Health::ok("no shot was due yet"))?;
         // When a shot that failed is tried again, and how long to wait after that.
         let mut again: Option<(u64, Duration)> = None;
         let mut version = 0;
@@ -69,6 +75,11 @@ impl Source for Screen {
                 }
                 Wanted::Run => {}
             }
+            if let Some(ask) = self.gate.asked() {
+                let health = self.shoot_for(ask, &settings, &mut shooter, &now);
+                tell_health(out, &mut told, health)?;
+                continue;
+            }
             let due = again.map_or(u64::MAX, |(at, _)| at).min(schedule.due());
             if let Some(left) = due.checked_sub(now()).filter(|left| *left > 0) {
                 self.gate.wait(version, Some(Duration::from_nanos(left)));
@@ -81,20 +92,14 @@ impl Source for Screen {
             // Of tries in between only success is worth a record.
             let mut tell =
                 |report: Report| (!is_due && report.record.outcome == "failed") || self.emit(report);
-            let mut desk = Desk { tell: &mut tell, now: &now };
+            let mut desk = Desk { tell: &mut tell, now: &now, reason: "interval" };
             let ended = shooter.shoot(&settings, &mut desk);
             trim();
             again = ended.lost.then(|| {
                 let wait = again.map_or(FIRST_WAIT, |(_, wait)| LONGEST_WAIT.min(wait * 2));
                 (now().saturating_add(wait.as_nanos() as u64), wait)
             });
-            if told.as_ref() != Some(&ended.health) {
-                if ended.health.state != "ok" {
-                    warn!(cause = ended.health.cause, fix = ended.health.fix, "screenshots degraded");
-                }
-                out.health(&ended.health)?;
-                told = Some(ended.health);
-            }
+            tell_health(out, &mut told, ended.health)?;
         }
     }
 
@@ -109,9 +114,57 @@ impl Source for Screen {
     fn stop(&self) {
         self.gate.want(Wanted::Stop);
     }
+
+    fn request(&self, name: &str, options: Value) -> Result<Value, Error> {
+        if name != "shot" {
+            return Err(Error::new(Fault::Config, format!("knows no request {name:?}; it knows shot")));
+        }
+        let ask: Ask = plugin_api::runtime::parse(options)?;
+        let error = |fault, text: &str| Error::new(fault, text);
+        let shots = self.gate.ask(ask, ASK_LIMIT).map_err(|why| match why {
+            Refused::Paused => error(Fault::Missing, "observing is paused; run candor resume first"),
+            Refused::Stopping => error(Fault::Missing, "it is about to stop"),
+            Refused::Late => error(Fault::Busy, "no shot within 30 s; see candor status, or try again"),
+        })?;
+        Ok(json!({ "shots": shots }))
+    }
 }
 
 impl Screen {
+    /// A shot that somebody asked for: stored whatever it shows, and no part of the schedule.
+    fn shoot_for(
+        &self,
+        ask: Ask,
+        settings: &Settings,
+        shooter: &mut Shooter,
+        now: &dyn Fn() -> u64,
+    ) -> Health {
+        let is_bare = ask.redacted && settings.redact == Redact::None;
+        let redact = if is_bare { Redact::Blur } else { settings.redact };
+        let settings = Settings { redact, ..settings.clone() };
+        let mut taken = Vec::new();
+        let mut tell = |report: Report| {
+            let mut told = Taken::new(report.mono_ns, &report.record);
+            let sent = self.emit(report);
+            if !sent {
+                told.outcome = "failed";
+                told.cause = Some("the agent did not take it".to_owned());
+                told.fix = Some("see its log".to_owned());
+            }
+            taken.push(told);
+            sent
+        };
+        let mut desk = Desk { tell: &mut tell, now, reason: "request" };
+        let ended = shooter.shoot(&settings, &mut desk);
+        trim();
+        if is_bare {
+            // What was stored is not what the schedule would have stored, so nothing may be the same as it.
+            shooter.forget();
+        }
+        self.gate.answer(taken);
+        ended.health
+    }
+
     fn emit(&self, report: Report) -> bool {
         let stamp = self.host.out(0).mono_ns().map_or(0, |_| report.mono_ns);
         let out = self.host.out(stamp);
@@ -124,6 +177,18 @@ impl Screen {
         }
         sent.is_ok()
     }
+}
+
+fn tell_health(out: &Out<'_>, told: &mut Option<Health>, health: Health) -> Result<(), Error> {
+    if told.as_ref() == Some(&health) {
+        return Ok(());
+    }
+    if health.state != "ok" {
+        warn!(cause = health.cause, fix = health.fix, "screenshots degraded");
+    }
+    out.health(&health)?;
+    *told = Some(health);
+    Ok(())
 }
 
 fn settings(config: Config) -> Result<Settings, Error> {

@@ -79,6 +79,13 @@ impl Agent {
         self.say(&json!("pause"));
     }
 
+    /// Asks for a shot and waits for the answer, or for why there is none.
+    #[track_caller]
+    pub fn ask(&mut self, options: &Value) -> Value {
+        self.say(&json!({"ask": options}));
+        self.wait(&json!({"record": "answer"}))["answer"].clone()
+    }
+
     pub fn resume(&mut self) {
         self.say(&json!("resume"));
     }
@@ -200,6 +207,11 @@ fn serves() {
             match serde_json::from_str::<Value>(&line).unwrap() {
                 Value::String(command) if command == "pause" => source.pause(),
                 Value::String(_) => source.resume(),
+                command if command["ask"].is_object() => {
+                    let answer = source.ask("shot", &command["ask"]).unwrap_or_else(|why| json!(why.text));
+                    println!("\n{MARK}{}", json!({"record": "answer", "answer": answer}));
+                    Ok(())
+                }
                 command => source.configure(&command["configure"]).map(drop),
             }
             .unwrap_or_else(|why| panic!("{}", why.text));

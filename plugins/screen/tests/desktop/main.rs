@@ -9,3 +9,4 @@ mod mask;
 mod monitors;
 mod ocr;
 mod schedule;
+mod text;

@@ -47,7 +47,7 @@ fn a_password_manager_is_black_with_its_title_bar_and_the_rest_is_not() {
     let (inside, all) = black(&picture, frame[0], frame[1], frame[2], frame[3]);
     assert_eq!(inside, 1.0, "{frame:?}");
     assert!(all < 0.5, "{all}");
-    assert_eq!(crate::ocr::words(&picture, "200%"), 2, "the other window's words are there, and no more");
+    assert_eq!(crate::text::words(&picture, "200%"), 2, "the other window's words are there, and no more");
     // Titles and applications are nowhere in what is told.
     let told = json!(agent.told).to_string().to_lowercase();
     assert!(!told.contains("vault") && !told.contains("keepass") && !told.contains("notes"), "{told}");

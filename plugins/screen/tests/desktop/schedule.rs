@@ -50,6 +50,29 @@ fn a_changed_config_counts_at_once_and_a_pause_is_not_made_up_for() {
 }
 
 #[test]
+fn a_shot_on_request_is_stored_at_once_whatever_it_shows_and_redacted_if_asked() {
+    let display = desktop();
+    let mut agent = Agent::start(&display.name, &json!({"every": "1d", "redact": "none"}));
+    for (options, mode) in [(json!({}), "none"), (json!({}), "none"), (json!({"redacted": true}), "blur")] {
+        let answer = agent.ask(&options);
+        let shot = &answer["shots"][0];
+        assert_eq!(shot["outcome"], "stored", "{answer}");
+        let stored = agent.told.iter().find(|told| told["mono_ns"] == shot["mono_ns"]).unwrap();
+        assert_eq!((&stored["reason"], &stored["redaction"]["mode"]), (&json!("request"), &json!(mode)));
+        assert!(stored["picture"].is_string(), "{stored}");
+    }
+    assert!(agent.ask(&json!({"redact": "none"})).as_str().unwrap().contains("redact"), "no such option");
+    agent.pause();
+    let refused = agent.ask(&json!({}));
+    assert!(refused.as_str().unwrap().contains("paused"), "{refused}");
+    display.kill();
+    agent.resume();
+    let failed = agent.ask(&json!({}))["shots"][0].clone();
+    assert_eq!(failed["outcome"], "failed", "{failed}");
+    assert!(failed["cause"].is_string() && failed["fix"] != "", "{failed}");
+}
+
+#[test]
 fn no_frame_stays_in_memory() {
     let display = desktop();
     let mut agent = Agent::start(&display.name, &json!({"every": "1s"}));

@@ -12,7 +12,7 @@ use abi_stable::{
     prefix_type::PrefixTypeTrait,
     sabi_types::VersionStrings,
 };
-use plugin_api::{export::Parts, prelude::*, v1::Plugin};
+use plugin_api::{export::parts, prelude::*, v1::Plugin};
 
 config! {
     /// No options.
@@ -51,9 +51,7 @@ const DOOR: Door = Door { plugin, later };
 
 extern "C" fn plugin() -> &'static Plugin {
     static PLUGIN: OnceLock<&'static Plugin> = OnceLock::new();
-    PLUGIN.get_or_init(|| {
-        Parts::default().detector::<Newer>().plugin("candor_newer", env!("CARGO_PKG_VERSION"))
-    })
+    PLUGIN.get_or_init(|| parts().detector::<Newer>().plugin("candor_newer", env!("CARGO_PKG_VERSION")))
 }
 
 extern "C" fn later(n: u64) -> u64 {
