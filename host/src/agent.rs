@@ -22,7 +22,7 @@ use crate::{
     control::{self, Listener},
     error::{Error, Result},
     instance::{Holder, Lock},
-    journal::{self, Journal},
+    journal::{self, Journal, Record},
     load, log,
     route::{Port, Pulse, Role, Router},
     scan::{self, Found, Scan},
@@ -164,17 +164,24 @@ impl Agent {
         }
         shared.router.close();
         control::wake(&shared.state);
-        let mut late = stop::join(others, stop::SINKS);
+        let mut late = stop::join(others, stop::OTHERS);
         shared.router.seal_off();
-        if let Err(error) = shared.journal.close(stop::JOURNAL) {
-            error!(%error, "journal not closed");
+        if let Err(error) = shared.journal.seal_within(stop::JOURNAL) {
+            warn!(%error, "not sealed at the end");
         }
-        // The control thread has ended, so this is the last one who knows it.
-        late.extend(
-            Arc::into_inner(upload).map_or(vec!["control".to_owned()], |upload| upload.stop(stop::SINKS)),
-        );
+        match Arc::into_inner(upload) {
+            Some(upload) => late.extend(upload.stop(stop::SINKS)),
+            // The control thread has it, and is among the late ones.
+            None => warn!("sinks are not stopped but left to end with the process"),
+        }
         for name in late {
-            warn!(thread = name, "did not stop in time");
+            let gap = json!({"reason": "did not stop in time: what it was doing is done at the next start"});
+            let gap = Record::new("gap", &*name, gap.to_string());
+            let told = shared.journal.append(gap);
+            warn!(thread = name, error = told.err().map(|error| error.to_string()), "did not stop in time");
+        }
+        if let Err(error) = shared.journal.close(stop::LAST) {
+            error!(%error, "journal not closed");
         }
     }
 }

@@ -135,7 +135,7 @@ impl Options {
 enum Message {
     Append(Box<Record>),
     Sync(SyncSender<Result<u64>>),
-    Seal(SyncSender<Result<()>>),
+    Seal(Option<Instant>, SyncSender<Result<()>>),
     Disputed(String),
     Delete(u64, String, SyncSender<Result<()>>),
     Close(Instant, SyncSender<Result<()>>),
@@ -202,7 +202,7 @@ impl Journal {
     /// Seals everything appended so far.
     pub fn seal(&self) -> Result<()> {
         let (reply, answer) = mpsc::sync_channel(1);
-        self.send(Message::Seal(reply))?;
+        self.send(Message::Seal(None, reply))?;
         answer.recv().map_err(|_| GONE)?
     }
 
@@ -211,6 +211,15 @@ impl Journal {
         let (reply, answer) = mpsc::sync_channel(1);
         self.send(Message::Delete(seq, why.to_owned(), reply))?;
         answer.recv().map_err(|_| GONE)?
+    }
+
+    /// Seals as far as the time allows; what isn't sealed then waits for the next seal.
+    pub fn seal_within(&self, time: Duration) -> Result<()> {
+        let deadline = Instant::now() + time;
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Message::Seal(Some(deadline), reply))?;
+        let answered = answer.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        answered.map_err(|_| Error::Journal { text: "sealing took too long; the next start seals" })?
     }
 
     /// What keeps records from being written, if anything does.

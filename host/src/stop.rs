@@ -12,8 +12,12 @@ pub const SOURCES: Duration = Duration::from_secs(1);
 pub const DETECTORS: Duration = Duration::from_millis(1500);
 /// How long the journal may take to sync and seal.
 pub const JOURNAL: Duration = Duration::from_millis(1500);
+/// How long the host's own threads may take to end.
+pub const OTHERS: Duration = Duration::from_millis(500);
 /// How long sinks may take to stop.
 pub const SINKS: Duration = Duration::from_secs(1);
+/// How long the last sync may take, after which nothing more is stored.
+pub const LAST: Duration = Duration::from_millis(500);
 
 /// A switch that threads wait on: for the stop, or for a time unless the stop comes first.
 #[derive(Default)]

@@ -41,7 +41,7 @@ fn whoever_does_not_stop_is_left_behind_and_named_and_the_rest_is_kept() {
     // Its deadlines add up to 6 s.
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     let shown = desk.shown();
-    for id in ["deaf-source", "stuck-detector"] {
+    for id in ["deaf-source", "stuck-detector", "deaf-sink"] {
         let named = |record: &&serde_json::Value| record["kind"] == "gap" && record["instance"] == id;
         let gap = shown.iter().find(named).unwrap_or_else(|| panic!("{id}: {shown:#?}"));
         assert!(gap["reason"].as_str().unwrap().contains("stop in time"), "{gap}");

@@ -54,9 +54,10 @@ pub struct Writer {
     unsealed_size: u64,
     relieved: Option<Instant>,
     syncs: Vec<SyncSender<Result<u64>>>,
-    seals: Vec<SyncSender<Result<()>>>,
     /// Numbers of blobs that the last seal told, and that are still in the outbox.
     told: Vec<u64>,
+    /// Who waits for a seal, and until when it is worth the time.
+    seals: Vec<(Option<Instant>, SyncSender<Result<()>>)>,
     dispute: Dispute,
 }
 
@@ -118,7 +119,7 @@ impl Writer {
                 match message {
                     Message::Append(record) => self.append(&record),
                     Message::Sync(reply) => self.syncs.push(reply),
-                    Message::Seal(reply) => self.seals.push(reply),
+                    Message::Seal(deadline, reply) => self.seals.push((deadline, reply)),
                     Message::Disputed(device) => self.disputed(&device),
                     Message::Delete(seq, why, reply) => _ = reply.send(self.delete(seq, &why)),
                     Message::Close(deadline, reply) => {
@@ -218,13 +219,13 @@ impl Writer {
             since <= now && (full || now - since >= self.options.seal_every)
         });
         if due || !self.seals.is_empty() {
-            let sealed = self.seal(None);
+            let sealed = self.seal(self.seals.iter().find_map(|(deadline, _)| *deadline));
             if let Err(error) = &sealed {
                 warn!(%error, "not sealed, trying again later");
                 self.unsealed = Some(Instant::now() + AGAIN);
             }
             let cause = sealed.err().map(|error| error.to_string());
-            for reply in self.seals.drain(..) {
+            for (_, reply) in self.seals.drain(..) {
                 let _ = reply.send(cause.clone().map_or(Ok(()), |cause| Err(Error::Unwritable { cause })));
             }
         }
@@ -307,7 +308,7 @@ impl Writer {
             self.tail.add_close();
         }
         self.commit();
-        for reply in self.seals.drain(..) {
+        for (_, reply) in self.seals.drain(..) {
             let _ = reply.send(Err(Error::Journal { text: "closed" }));
         }
         match self.lost.count {
