@@ -83,6 +83,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A store can't be read, or it isn't clear which.
+    #[error("{text}")]
+    Store {
+        /// What is wrong and the fix.
+        text: String,
+    },
     /// Another agent has the state folder.
     #[error("an agent runs already on {} ({holder}); stop it first or give this one a --state of its own", state.display())]
     Running {

@@ -30,3 +30,4 @@ pub mod status;
 pub mod stop;
 pub mod trust;
 pub mod upload;
+pub mod verify;

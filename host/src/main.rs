@@ -17,6 +17,7 @@ use host::{
     log, scan, shot,
     show::{self, Style},
     status::{self, Status},
+    verify,
 };
 use tracing::level_filters::LevelFilter;
 
@@ -88,6 +89,8 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Proves that a store has everything: exit code 1 unless it is complete.
+    Verify(Verify),
     /// Looks at a library; the agent starts it as a child process.
     #[command(hide = true)]
     PluginProbe {
@@ -116,6 +119,43 @@ enum PluginCommand {
         #[command(flatten)]
         output: Output,
     },
+}
+
+#[derive(clap::Args)]
+struct Verify {
+    /// A folder, or a URL that a plugin opens: s3://BUCKET/PREFIX?region=eu-central-1.
+    #[arg(required_unless_present = "sink", conflicts_with = "sink")]
+    store: Option<String>,
+    /// The store of this sink of the config.
+    #[arg(long, value_name = "ID")]
+    sink: Option<String>,
+    /// The sink whose store it is, where it isn't --sink and the manifests name several.
+    #[arg(long = "as", value_name = "ID", conflicts_with = "sink")]
+    of_sink: Option<String>,
+    /// Only this device.
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// The last number that must be there: what the device's `candor status` says is safe.
+    #[arg(long, value_name = "SEQ")]
+    head: Option<u64>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Verify {
+    fn run(self, out: &mut impl Write) -> anyhow::Result<bool> {
+        let place = match (&self.sink, &self.store) {
+            (Some(sink), _) => verify::Place::Sink(sink.clone()),
+            (None, store) => verify::Place::new(store.as_deref().unwrap_or_default()),
+        };
+        let store = verify::open(&place, &self.place.config()?)?;
+        let sink = self.sink.or(self.of_sink);
+        let options =
+            verify::Options { device: self.device, head: self.head, sink, ..verify::Options::default() };
+        verify::print(&*store, &options, self.output.style(), out)
+    }
 }
 
 /// Which agent.
@@ -215,6 +255,7 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Command::Shot { place, output } => {
             return Ok(done(shot::take(&place.state()?, output.style(), out)?));
         }
+        Command::Verify(verify) => return Ok(done(verify.run(out)?)),
         Command::PluginProbe { file } => return Ok(scan::probe_main(&file)),
         Command::PluginConform { file, config } => return Ok(scan::conform_main(&file, &config)),
     }

@@ -24,7 +24,7 @@ use crate::{
 
 mod manifest;
 
-pub use manifest::{BlobEntry, Manifest, ObjectEntry, Tombstone, key, media_type, signed};
+pub use manifest::{BlobEntry, Manifest, ObjectEntry, Share, Tombstone, key, media_type, signed};
 
 const LEVEL: i32 = 5;
 /// How long a gap record may be to be told whole in a manifest.
@@ -88,7 +88,7 @@ impl Draft<'_> {
         let head = chain.head;
         let first = head.sealed + 1;
         let mut groups = BTreeMap::<(&str, &str), Lines<'_>>::new();
-        let mut manifest = Manifest::new(chain, first, limit.last);
+        let mut manifest = Manifest::new(chain, spool, first, limit.last);
         for seq in scan.records.range(first..=limit.last).map(|(seq, _)| *seq) {
             let Some((kind, date, line)) = scan.payload(seq).and_then(line::split) else { continue };
             groups.entry((kind, date)).or_default().push((seq, line));

@@ -4,6 +4,7 @@
 //! only once the journal has said that its seal is final.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -17,7 +18,7 @@ use crate::{
     disk::{self, Doing},
     error::{Error, Result},
     journal::files::Head,
-    seal::{self, Manifest},
+    seal::{self, Manifest, Share},
 };
 
 /// One seal, by its manifest's name.
@@ -70,6 +71,17 @@ struct Now {
     sealed: u64,
     /// Counts seals and requests to look again.
     turn: u64,
+    /// By sink and device: what it is to have.
+    shares: BTreeMap<String, Shares>,
+}
+
+/// What a sink is to have of every chain.
+#[derive(Clone, Debug, Default)]
+pub struct Shares {
+    /// Of which kinds; all if not said.
+    pub kinds: Option<Vec<String>>,
+    /// By device: from which number on, where that is not the first.
+    pub from: BTreeMap<String, u64>,
 }
 
 /// Is told a device under whose names a store holds somebody else's bytes.
@@ -88,13 +100,13 @@ impl Spool {
     pub fn open(state: &Path, head: &Head) -> Result<Self> {
         let root = state.join("spool");
         disk::folder(&root)?;
-        let now = Now { device: head.device.clone(), sealed: head.sealed, turn: 0 };
+        let now = Now { device: head.device.clone(), sealed: head.sealed, turn: 0, shares: BTreeMap::new() };
         Ok(Self { root, now: Mutex::new(now), changed: Condvar::new(), disputed: OnceLock::new() })
     }
 
     /// The same for a reader in another process: every manifest is taken as it is.
     pub fn at(state: &Path) -> Self {
-        let now = Now { device: String::new(), sealed: 0, turn: 0 };
+        let now = Now { device: String::new(), sealed: 0, turn: 0, shares: BTreeMap::new() };
         Self {
             root: state.join("spool"),
             now: Mutex::new(now),
@@ -121,6 +133,20 @@ impl Spool {
         self.changed.notify_all();
     }
 
+    /// Says what the sinks are to have, for the manifests of later seals.
+    pub fn share(&self, shares: BTreeMap<String, Shares>) {
+        self.lock().shares = shares;
+    }
+
+    /// What each sink is to have of a device's chain.
+    pub fn shares(&self, device: &str) -> BTreeMap<String, Share> {
+        let share = |shares: &Shares| Share {
+            from: shares.from.get(device).copied().unwrap_or(1),
+            kinds: shares.kinds.clone(),
+        };
+        self.lock().shares.iter().map(|(sink, shares)| (sink.clone(), share(shares))).collect()
+    }
+
     /// Wakes whoever waits.
     pub fn wake(&self) {
         self.lock().turn += 1;
@@ -131,7 +157,8 @@ impl Spool {
     pub fn go_on_as(&self, other: &Self) {
         let (device, sealed) = other.sealed();
         let mut now = self.lock();
-        *now = Now { device, sealed, turn: now.turn + 1 };
+        (now.device, now.sealed) = (device, sealed);
+        now.turn += 1;
         self.changed.notify_all();
     }
 
@@ -277,7 +304,7 @@ fn is_leftover(key: &str, sealed: u64) -> bool {
 }
 
 /// `<first>-<last>`.
-fn numbers(stem: &str) -> Option<(u64, u64)> {
+pub fn numbers(stem: &str) -> Option<(u64, u64)> {
     let (first, last) = stem.split_once('-')?;
     Some((first.parse().ok()?, last.parse().ok()?))
 }

@@ -22,7 +22,7 @@ use crate::{
     disk,
     error::{Error, Result},
     seal::{Manifest, media_type},
-    spool::{Object, Seal, Spool},
+    spool::{Object, Seal, Shares, Spool},
 };
 
 mod backoff;
@@ -122,9 +122,12 @@ impl Upload {
     pub fn start(spool: Arc<Spool>, state: &Path, targets: Vec<Target>) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut workers = Vec::new();
+        let mut shares = BTreeMap::new();
         for target in targets {
             let path = delivered::path(state, &target.id);
             let delivered = delivered::read_or_start(&path, &spool)?;
+            let from = delivered.from.clone();
+            shares.insert(target.id.clone(), Shares { kinds: target.kinds.clone(), from });
             // The run before may have ended before it could take a new id.
             let device = spool.sealed().0;
             if delivered.refused.iter().any(|refused| refused.conflict && refused.device() == Some(&device)) {
@@ -145,6 +148,7 @@ impl Upload {
             })?;
             workers.push(Worker { target, shared, thread });
         }
+        spool.share(shares);
         Ok(Self { spool, workers, stop })
     }
 

@@ -41,6 +41,8 @@ mod store;
 mod text;
 mod tidy;
 mod trust;
+#[cfg(target_os = "linux")]
+mod verify;
 mod wait;
 
 use std::{

@@ -2,6 +2,7 @@
 //!
 //! ```json
 //! {"manifest":1,"device":"<id>","first":1,"last":120,"previous":null,
+//!  "public_key":"…","sinks":{"local":{"from":1},"s3":{"from":1,"kinds":["activity"]}},
 //!  "objects":[{"key":"v=1/…/<first>-<last>.ndjson.zst","kind":"activity","len":812,"sha256":"…","records":3,"seq":[[1,2],[5,5]]}],
 //!  "blobs":[{"key":"v=1/…/_blob/…","kind":"screenshot","seq":5,"len":90112,"sha256":"…","media_type":"image/webp"}],
 //!  "gaps":[{"seq":6,"reason":"damaged","first_seq":3,"last_seq":4,"count":2,"text":"…"}],
@@ -22,9 +23,12 @@
 //! kind, or `_blob`) whose numbers lie between `from_seq` and `to_seq` may be missing in the stores `missing_from`;
 //! `of_device` names the chain where that is not this one. No number is missing by it.
 //!
-//! The first manifest of a chain has a `public_key` (ed25519, hex) after `previous`. The first 16 bytes of the SHA-256 of
-//! that key are the device's id, and `signature` is its holder's over the line as it would be without that last field:
-//! with the store alone anybody can check that a manifest is the device's, and nobody else can write one.
+//! The first 16 bytes of the SHA-256 of `public_key` (ed25519, hex) are the device's id, and `signature` is its holder's
+//! over the line as it would be without that last field: with the store alone anybody can check that a manifest is the
+//! device's, and nobody else can write one. `sinks` says what each store is to have: from which number on, and which
+//! kinds where that is not all.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -34,6 +38,7 @@ use crate::{
     error::{Error, Result},
     identity::Key,
     journal::Runs,
+    spool::Spool,
 };
 
 /// What comes after the text that is signed, in place of its last brace.
@@ -52,9 +57,10 @@ pub struct Manifest {
     pub last: u64,
     /// SHA-256 of the manifest before.
     pub previous: Option<String>,
-    /// In the first one, what all are signed with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_key: Option<String>,
+    /// What it is signed with.
+    pub public_key: String,
+    /// What each sink is to have of this chain.
+    pub sinks: BTreeMap<String, Share>,
     /// The objects.
     pub objects: Vec<ObjectEntry>,
     /// The blobs.
@@ -63,6 +69,23 @@ pub struct Manifest {
     pub gaps: Vec<Map<String, Value>>,
     /// Blobs that will never be.
     pub tombstones: Vec<Tombstone>,
+}
+
+/// What a sink is to have of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// From which number on.
+    pub from: u64,
+    /// Of which kinds; all if not said. Manifests and notices it gets in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<Vec<String>>,
+}
+
+impl Share {
+    /// Whether it is to have records of a kind.
+    pub fn wants(&self, kind: &str) -> bool {
+        kind == "notice" || self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|want| want == kind))
+    }
 }
 
 /// An object of records.
@@ -118,7 +141,7 @@ pub struct Tombstone {
 
 impl Manifest {
     /// A manifest of nothing yet, after the head of a chain.
-    pub fn new(chain: Chain<'_>, first: u64, last: u64) -> Self {
+    pub fn new(chain: Chain<'_>, spool: &Spool, first: u64, last: u64) -> Self {
         let Chain { head, key } = chain;
         Self {
             manifest: 1,
@@ -126,7 +149,8 @@ impl Manifest {
             first,
             last,
             previous: head.manifest.clone(),
-            public_key: head.manifest.is_none().then(|| key.public()),
+            public_key: key.public(),
+            sinks: spool.shares(&head.device),
             objects: Vec::new(),
             blobs: Vec::new(),
             gaps: Vec::new(),

@@ -21,6 +21,9 @@ use crate::{
 pub struct Delivered {
     /// By device: the last number of the last seal it has. Those before it have their seals too, or were there before it.
     pub done: BTreeMap<String, u64>,
+    /// By device: the first number of what it is to have, where it was not there from the beginning.
+    #[serde(default)]
+    pub from: BTreeMap<String, u64>,
     /// What it refused for good.
     pub refused: Vec<Refused>,
 }
@@ -86,6 +89,9 @@ pub fn read_or_start(path: &Path, spool: &Spool) -> Result<Delivered> {
         }
     }
     let (device, sealed) = spool.sealed();
+    if sealed > 0 {
+        delivered.from.insert(device.clone(), sealed + 1);
+    }
     delivered.done.insert(device, sealed);
     if let Err(error) = write(path, &delivered) {
         warn!(%error, "a new sink's start is not noted");

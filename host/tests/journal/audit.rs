@@ -1,5 +1,5 @@
-//! Checks a state folder as a verifier would: every number once, or declared; every manifest signed and
-//! chained to the one before.
+//! Checks a state folder as a verifier would: every number once, or declared; every manifest signed and chained to the
+//! one before.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +15,7 @@ use host::{
     outbox::Outbox,
     seal,
     spool::Spool,
+    verify,
 };
 use serde_json::Value;
 
@@ -73,7 +74,7 @@ pub fn audit(state: &Path) -> Audit {
     let mut found = Audit { records: BTreeMap::new(), declared: BTreeMap::new(), blobs: BTreeMap::new() };
     let mut listed = BTreeSet::new();
     for device in spool.devices().expect("devices") {
-        let (mut next, mut previous, mut public) = (1, None, None);
+        let (mut next, mut previous) = (1, None);
         for seal in spool.seals(&device).expect("seals") {
             let manifest = spool.manifest(&seal).expect("a manifest");
             assert_eq!(
@@ -126,9 +127,8 @@ pub fn audit(state: &Path) -> Audit {
             assert_eq!(seen, Runs::of(manifest.first, manifest.last), "numbers of {}", seal.key());
             let bytes = std::fs::read(spool.path(&seal.key())).expect("bytes");
             let (text, signature) = seal::signed(&bytes).expect("a signature");
-            let key = manifest.public_key.map(|key| Public::of(&device, &key).expect("this device's key"));
-            public = key.or(public);
-            assert!(public.as_ref().expect("a key").signed(&text, signature), "signature of {}", seal.key());
+            let key = Public::of(&device, &manifest.public_key).expect("this device's key");
+            assert!(key.signed(&text, signature), "signature of {}", seal.key());
             previous = Some(disk::hex(&disk::sha256(&bytes)));
             listed.insert(seal.key());
             next = manifest.last + 1;
@@ -147,6 +147,13 @@ pub fn audit(state: &Path) -> Audit {
         .filter_map(|path| path.strip_prefix(spool.root()).ok()?.to_str().map(str::to_owned))
         .collect();
     assert_eq!(files, listed, "files that no manifest lists, or the other way round");
+    // And as somebody would who has nothing but the store, with little in memory at once.
+    if !files.is_empty() {
+        let store = verify::folder(spool.root()).expect("a store");
+        let options = verify::Options { window: 5, ..verify::Options::default() };
+        let reports = verify::verify(&*store, &options, &indicatif::ProgressBar::hidden()).expect("readable");
+        assert!(reports.iter().all(verify::Report::is_complete), "{reports:#?}");
+    }
     found
 }
 
