@@ -175,6 +175,14 @@ pub enum Error {
         /// What happened.
         text: &'static str,
     },
+    /// A recorded trace can't be replayed.
+    #[error("{place}: {text}")]
+    Trace {
+        /// The file, and the line where there is one.
+        place: String,
+        /// What is wrong with it, and what to do.
+        text: String,
+    },
     /// The system gave no random bytes for a new device id.
     #[error("identity: no random bytes from the system: {0}; start the agent again")]
     Random(getrandom::Error),

@@ -14,7 +14,9 @@ use host::{
     clock::Clock,
     config::{self, Config},
     control::{self, Request},
-    log, scan, shot,
+    log,
+    replay::{self, Replay},
+    scan, shot,
     show::{self, Style},
     status::{self, Status},
     verify,
@@ -91,6 +93,23 @@ enum Command {
     },
     /// Proves that a store has everything: exit code 1 unless it is complete.
     Verify(Verify),
+    /// Runs a detector over recorded traces and prints what it finds.
+    Replay {
+        /// Traces: one signal a line as JSON, plain, .gz or .zst; - is standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The detector; its options are those of its entry in the config.
+        #[arg(long, value_name = "NAME")]
+        detector: String,
+        /// Writes a prediction for each file instead: {"file", "score", "flagged", "first_flag_s"}; - is standard output.
+        #[arg(long, value_name = "FILE")]
+        predictions: Option<PathBuf>,
+        /// The config file; default: the one `candor run` would use.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Looks at a library; the agent starts it as a child process.
     #[command(hide = true)]
     PluginProbe {
@@ -246,6 +265,13 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             let last = i64::try_from(last.as_nanos()).unwrap_or(i64::MAX);
             let since = Clock::system().unix_ns().saturating_sub(last);
             show::print(&place.state()?, Some(since), output.style(), out)?;
+        }
+        Command::Replay { files, detector, predictions, config, output } => {
+            let config = Config::load(config.as_deref())?;
+            let found = agent::found(&config, existing(&config).as_deref())?;
+            let (predictions, style) = (predictions.as_deref(), output.style());
+            let replay = Replay { files: &files, detector: &detector, predictions, style };
+            return Ok(done(replay::run(&replay, &config, &found, out)?));
         }
         Command::Pause { time, place } => {
             let for_s = time.map(|time| time.as_secs().max(1));

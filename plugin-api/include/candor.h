@@ -274,6 +274,13 @@ typedef struct CandorClockVtable {
     uint64_t (*mono_ns)(const void *ctx);
 } CandorClockVtable;
 
+/* The extension "metrics/1" of the host: numbers that matter to whoever looks on now, and that are not stored. */
+typedef struct CandorMetricsVtable {
+    /* Tells a number by name: context of the CandorHost. A detector's "score", 0 to 1, is how sure it is by now,
+     * whether or not it finds that worth a record. */
+    void (*gauge)(const void *ctx, CandorStr name, double value);
+} CandorMetricsVtable;
+
 /* What a library is: one per library, never freed. */
 typedef struct CandorPlugin {
     uint64_t magic; /* CANDOR_MAGIC */
@@ -362,6 +369,7 @@ CANDOR_SIZE(CandorRequestVtable, 16, 8);
 CANDOR_AT(CandorRequestVtable, ask, 8, 4);
 CANDOR_SIZE(CandorFolderVtable, 8, 4);
 CANDOR_SIZE(CandorClockVtable, 8, 4);
+CANDOR_SIZE(CandorMetricsVtable, 8, 4);
 CANDOR_SIZE(CandorPlugin, 96, 56);
 CANDOR_AT(CandorPlugin, abi, 8, 8);
 CANDOR_AT(CandorPlugin, size, 12, 12);

@@ -39,6 +39,10 @@ pub trait Serve: Send + Sync {
     fn state_folder(&self) -> Option<&str>;
     /// The clock that events are stamped by, now.
     fn mono_ns(&self) -> u64;
+    /// Takes a number that matters now; most hosts have no use for it.
+    fn gauge(&self, name: &str, value: f64) {
+        let _ = (name, value);
+    }
 }
 
 /// Why a call failed.

@@ -69,7 +69,7 @@ pub mod v1;
 
 pub use detector::Detector;
 pub use event::{Device, KeyClass, Origin};
-pub use record::{Finding, Health};
+pub use record::{Finding, Health, Severity};
 pub use runtime::{Change, Error, Fault, Host, Out};
 pub use sink::{Object, Sink, Store};
 pub use source::Source;
@@ -88,7 +88,7 @@ pub mod hidden {
 pub mod prelude {
     pub use crate::{
         Change, Detector, Device, Error, Event, Fault, Finding, Health, Host, KeyClass, Kind, Object, Origin,
-        Out, Sink, Source, Span, Store, config, event, export_detector, export_plugin, export_sink,
+        Out, Severity, Sink, Source, Span, Store, config, event, export_detector, export_plugin, export_sink,
         export_source,
     };
     pub use serde_json::{Value, json};

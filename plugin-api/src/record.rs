@@ -8,10 +8,21 @@ use serde_json::Value;
 pub struct Finding {
     rule: String,
     confidence: f64,
+    severity: Severity,
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Window>,
     evidence: Value,
+}
+
+/// What a finding asks of its reader. It says what was seen, never what anybody meant by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know beside others; says nothing by itself.
+    Note,
+    /// Worth a look.
+    Flag,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -28,6 +39,7 @@ impl Finding {
             text: rule.clone(),
             rule,
             confidence: 1.0,
+            severity: Severity::Flag,
             window: None,
             evidence: Value::Object(Default::default()),
         }
@@ -37,6 +49,13 @@ impl Finding {
     #[must_use]
     pub fn confidence(mut self, confidence: f64) -> Self {
         self.confidence = confidence.clamp(0.0, 1.0);
+        self
+    }
+
+    /// What it asks of its reader; worth a look unless told otherwise.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
         self
     }
 

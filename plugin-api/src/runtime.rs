@@ -48,6 +48,12 @@ impl Out<'_> {
         shim::mono_ns(self.host)
     }
 
+    /// Tells a number to whoever looks on, such as `candor replay`; it is not stored. A detector's `score`, 0 to 1,
+    /// is how sure it is by now, whether or not it finds that worth a record.
+    pub fn gauge(&self, name: &str, value: f64) {
+        shim::gauge(self.host, name, value);
+    }
+
     /// Stores what was counted in an interval: an object whose fields are `activity`'s.
     pub fn activity(&self, fields: &impl Serialize) -> Result<(), Error> {
         self.record(event::ACTIVITY, fields)

@@ -17,7 +17,7 @@ use crate::{
     Change, Error, Fault, Sink, Source,
     guard::guard,
     log, read,
-    v1::{self, ClockVtable, Event, FolderVtable, Kind, Report, Status},
+    v1::{self, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, Report, Status},
 };
 
 mod detector;
@@ -101,6 +101,16 @@ pub(crate) fn mono_ns(host: &v1::Host) -> Option<u64> {
     unsafe {
         let clock = (host.extension)(host.ctx, "clock/1".into()).cast::<ClockVtable>().as_ref()?;
         Some((clock.mono_ns)(host.ctx))
+    }
+}
+
+pub(crate) fn gauge(host: &v1::Host, name: &str, value: f64) {
+    // SAFETY: as in `emit`; the host answers null or a `MetricsVtable` that lives as long as itself.
+    unsafe {
+        if let Some(metrics) = (host.extension)(host.ctx, "metrics/1".into()).cast::<MetricsVtable>().as_ref()
+        {
+            (metrics.gauge)(host.ctx, name.into(), value);
+        }
     }
 }
 

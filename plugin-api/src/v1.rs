@@ -252,6 +252,14 @@ pub struct ClockVtable {
     pub mono_ns: unsafe extern "C" fn(*const c_void) -> u64,
 }
 
+/// The extension `metrics/1` of the host: numbers that matter to whoever looks on now, and that are not stored.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct MetricsVtable {
+    /// Tells a number by name: context of the [`Host`]. A detector's `score`, 0 to 1, is how sure it is by now, whether or not it finds that worth a record.
+    pub gauge: unsafe extern "C" fn(*const c_void, RStr<'_>, f64),
+}
+
 /// What a library is: one per library, never freed.
 #[repr(C)]
 #[derive(StableAbi)]

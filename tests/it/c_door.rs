@@ -108,6 +108,7 @@ structs! {
     CandorRequestVtable = RequestVtable { knows, ask }
     CandorFolderVtable = FolderVtable { state }
     CandorClockVtable = ClockVtable { mono_ns }
+    CandorMetricsVtable = MetricsVtable { gauge }
     CandorPlugin = Plugin { magic, abi, size, name, version, schema, source, detector, sink, extension }
 }
 

@@ -28,6 +28,8 @@ mod panic;
 #[cfg(target_os = "linux")]
 mod promises;
 #[cfg(target_os = "linux")]
+mod replay;
+#[cfg(target_os = "linux")]
 #[path = "../../plugins/screen/tests/desktop/display.rs"]
 #[allow(dead_code)]
 mod screen;

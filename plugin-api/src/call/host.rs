@@ -7,7 +7,7 @@ use abi_stable::std_types::{RSlice, RStr};
 use super::{REASON, Serve};
 use crate::{
     read,
-    v1::{self, ClockVtable, Event, FolderVtable, Kind, Status},
+    v1::{self, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, Status},
 };
 
 /// A host of one instance, behind the ABI.
@@ -77,9 +77,11 @@ unsafe extern "C" fn host_fail(_: *const c_void, class: u32, text: RStr<'_>, wai
 unsafe extern "C" fn host_extension(ctx: *const c_void, id: RStr<'_>) -> *const c_void {
     static CLOCK: ClockVtable = ClockVtable { mono_ns: host_mono_ns };
     static FOLDER: FolderVtable = FolderVtable { state: host_state_folder };
+    static METRICS: MetricsVtable = MetricsVtable { gauge: host_gauge };
     // SAFETY: as in `host_log`.
     match (read::text(id), unsafe { serve(ctx) }.state_folder()) {
         (Some("clock/1"), _) => ptr::from_ref(&CLOCK).cast(),
+        (Some("metrics/1"), _) => ptr::from_ref(&METRICS).cast(),
         (Some("folder/1"), Some(_)) => ptr::from_ref(&FOLDER).cast(),
         _ => ptr::null(),
     }
@@ -93,4 +95,11 @@ unsafe extern "C" fn host_state_folder(ctx: *const c_void) -> RStr<'static> {
 unsafe extern "C" fn host_mono_ns(ctx: *const c_void) -> u64 {
     // SAFETY: as in `host_log`.
     unsafe { serve(ctx) }.mono_ns()
+}
+
+unsafe extern "C" fn host_gauge(ctx: *const c_void, name: RStr<'_>, value: f64) {
+    if let Some(name) = read::text(name) {
+        // SAFETY: as in `host_log`.
+        unsafe { serve(ctx) }.gauge(name, value);
+    }
 }

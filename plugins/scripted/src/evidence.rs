@@ -50,6 +50,7 @@ pub fn finding(seen: &Seen, device: &Watched) -> Finding {
     }
     Finding::new(seen.rule.name())
         .confidence(seen.confidence)
+        .severity(if seen.rule.is_provenance() { Severity::Note } else { Severity::Flag })
         .text(seen.text.as_str())
         .window(seen.from.min(seen.to), seen.to)
         .evidence(evidence)

@@ -185,7 +185,8 @@ fn tell(device: &mut Watched, seen: &Seen, out: &mut Out<'_>) -> Result<(), Erro
 }
 
 impl Rule {
-    fn is_provenance(self) -> bool {
+    /// Whether it is about where input comes from, which is no verdict.
+    pub fn is_provenance(self) -> bool {
         matches!(self, Self::Injected | Self::Virtual)
     }
 }
