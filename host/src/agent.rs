@@ -31,8 +31,10 @@ use crate::{
     upload::{Target, Upload},
 };
 
+mod keep;
 mod shared;
 
+use keep::Kept;
 use shared::{Shared, answer};
 
 /// Runs the agent until a signal stops it.
@@ -66,6 +68,21 @@ pub fn found(config: &Config, state: Option<&Path>) -> Result<Vec<Found>> {
     Ok(found)
 }
 
+/// How a config has the journal opened.
+pub fn journal_options(config: &Config, state: &Path, clock: Clock) -> journal::Options {
+    let sinks = config.sink.iter().filter(|entry| entry.enabled);
+    journal::Options {
+        label: config.agent.label.clone(),
+        seal_every: config.journal.seal_every,
+        seal_size: config.journal.seal_size,
+        grace: config.outbox.grace,
+        rules: config.retain.rules(),
+        max: config.spool.max,
+        sinks: sinks.map(|entry| entry.id.clone()).collect(),
+        ..journal::Options::new(state, clock)
+    }
+}
+
 /// A running agent.
 struct Agent {
     shared: Arc<Shared>,
@@ -85,15 +102,7 @@ impl Agent {
         begun: Instant,
         stop: Arc<Stop>,
     ) -> Result<Self> {
-        let sinks = config.sink.iter().filter(|entry| entry.enabled);
-        let options = journal::Options {
-            label: config.agent.label.clone(),
-            seal_every: config.journal.seal_every,
-            seal_size: config.journal.seal_size,
-            sinks: sinks.clone().map(|entry| entry.id.clone()).collect(),
-            ..journal::Options::new(state, clock.clone())
-        };
-        let (journal, recovery) = Journal::open(options)?;
+        let (journal, recovery) = Journal::open(journal_options(config, state, clock.clone()))?;
         for finding in &recovery.findings {
             warn!("{finding}");
         }
@@ -116,6 +125,7 @@ impl Agent {
             unmatched,
             slots: BTreeMap::new(),
             queues: BTreeMap::new(),
+            may_delete: config.outbox.delete,
             pause: Mutex::default(),
         };
         // Before anything is observed.
@@ -126,7 +136,9 @@ impl Agent {
             let (id, store) = (sink.port.id.clone(), Arc::new(Sink::new(sink.clone())));
             Target { kinds: kinds(&id), id, store }
         });
-        let upload = Upload::start(journal.spool(), state, targets.collect())?;
+        let targets: Vec<Target> = targets.collect();
+        let kept = kept(config, &targets);
+        let upload = Upload::start(journal.spool(), state, targets)?;
         let mut detectors = Vec::new();
         for detector in shared.of(Role::Detector).cloned().collect::<Vec<_>>() {
             let queue = Arc::new(Queue::default());
@@ -146,6 +158,7 @@ impl Agent {
         let shared = Arc::new(shared);
         let upload = Arc::new(upload);
         let others = others(&shared, &upload)?;
+        keep::start(&shared, kept)?;
         Ok(Self { shared, upload, sources, detectors, others })
     }
 
@@ -232,6 +245,15 @@ fn instances(
         }
     }
     (instances, unmatched)
+}
+
+/// The sinks that are to keep what they have only so long.
+fn kept(config: &Config, targets: &[Target]) -> Vec<Kept> {
+    let of = |target: &Target| {
+        let keep = config.sink.iter().find(|entry| entry.id == target.id)?.keep?;
+        Some(Kept { id: target.id.clone(), keep, store: target.store.clone() })
+    };
+    targets.iter().filter_map(of).collect()
 }
 
 /// The threads that are neither source nor detector nor sink.

@@ -311,6 +311,14 @@ impl Store for Sink {
         result
     }
 
+    fn list(&self, prefix: &str, each: &mut (dyn FnMut(&str, u64) + Send)) -> Result<(), Failure> {
+        self.sink().and_then(|sink| Store::list(&*sink, prefix, each))
+    }
+
+    fn remove(&self, key: &str) -> Result<(), Failure> {
+        self.sink().and_then(|sink| Store::remove(&*sink, key))
+    }
+
     fn stop(&self) {
         if let Some(sink) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
             Store::stop(&**sink);

@@ -8,6 +8,7 @@ mod entry;
 mod place;
 mod read;
 mod schema;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use crate::error::{Error, Result};
 
 pub use place::find;
 pub use schema::{check_options, suggest};
+pub use storage::{Limits, Outbox, Retain, Spool};
 pub use units::{parse_duration, parse_size};
 
 /// What `candor run` uses when there is no config file: the same text as `config/agent.toml`.
@@ -43,6 +45,12 @@ pub struct Config {
     pub plugins: Plugins,
     /// The `[journal]` table.
     pub journal: Journal,
+    /// The `[outbox]` table.
+    pub outbox: Outbox,
+    /// The `[retain]` table.
+    pub retain: Retain,
+    /// The `[spool]` table.
+    pub spool: Spool,
     /// Every `[[source]]`.
     pub source: Vec<Entry>,
     /// Every `[[detector]]`.
@@ -108,6 +116,8 @@ pub struct Entry {
     pub enabled: bool,
     /// Kinds of records a sink wants; None: all.
     pub kinds: Option<Vec<String>>,
+    /// How long a sink keeps what it stored; None: for ever.
+    pub keep: Option<Duration>,
     /// The plugin's own keys.
     pub options: Map<String, Value>,
     /// The line the entry starts at.

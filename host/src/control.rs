@@ -49,6 +49,13 @@ pub enum Request {
     },
     /// Observe again.
     Resume,
+    /// Delete what waits in the outbox.
+    Delete {
+        /// The number of its record.
+        id: u64,
+        /// Why.
+        why: String,
+    },
     /// Have every source that knows a request do what it asks for.
     Ask {
         /// The request's name.

@@ -163,6 +163,12 @@ pub enum Error {
         /// Why.
         cause: String,
     },
+    /// The config doesn't allow it.
+    #[error("{text}")]
+    Forbidden {
+        /// What, and what to do.
+        text: &'static str,
+    },
     /// What was to be deleted doesn't wait any more, or never did.
     #[error("{seq}: nothing waits under this number; it has left, or `candor outbox list` knows another")]
     NotWaiting {
@@ -186,4 +192,11 @@ pub enum Error {
     /// The system gave no random bytes for a new device id.
     #[error("identity: no random bytes from the system: {0}; start the agent again")]
     Random(getrandom::Error),
+}
+
+impl Error {
+    /// Whether a file of the agent's own state is not there.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::State { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
 }

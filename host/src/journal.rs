@@ -43,6 +43,7 @@ pub use runs::Runs;
 use crate::{
     clock::Clock,
     error::{Error, Result},
+    retain::Rules,
     spool::Spool,
 };
 
@@ -107,8 +108,10 @@ pub struct Options {
     pub seal_size: u64,
     /// Ids of the sinks that must have an object before it is removed here.
     pub sinks: Vec<String>,
-    /// How long objects stay after that.
-    pub keep: Duration,
+    /// How much of what they have stays, and how long.
+    pub rules: Rules,
+    /// How many bytes of objects and blobs wait at most.
+    pub max: u64,
     /// How long a blob waits at least before a seal lists it, and sinks get it.
     pub grace: Duration,
     /// How many records may wait for the writer before `append` blocks.
@@ -125,7 +128,8 @@ impl Options {
             seal_every: Duration::from_secs(300),
             seal_size: 8 << 20,
             sinks: Vec::new(),
-            keep: Duration::from_secs(86_400),
+            rules: Rules::age(Duration::from_secs(86_400)),
+            max: u64::MAX,
             grace: Duration::ZERO,
             queue: 1024,
         }

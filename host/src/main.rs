@@ -15,6 +15,7 @@ use host::{
     config::{self, Config},
     control::{self, Request},
     log,
+    outbox::command,
     replay::{self, Replay},
     scan, shot,
     show::{self, Style},
@@ -74,6 +75,9 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Looks at screenshots that wait before they may leave, and deletes some.
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
     /// Stops observing; what was recorded stays, and the pause is recorded as a gap.
     Pause {
         /// How long, for example 15m; default: until `candor resume`.
@@ -177,6 +181,36 @@ impl Verify {
     }
 }
 
+#[derive(Subcommand)]
+enum OutboxCommand {
+    /// Lists what waits.
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Shows one, and where it can be looked at.
+    Show {
+        /// Its id, as `list` prints it.
+        id: u64,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Deletes one; that it was deleted, when and why is stored in its place.
+    Delete {
+        /// Its id, as `list` prints it.
+        id: u64,
+        /// Why, in your own words.
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        why: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
 /// Which agent.
 #[derive(clap::Args)]
 struct Place {
@@ -273,6 +307,18 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             let replay = Replay { files: &files, detector: &detector, predictions, style };
             return Ok(done(replay::run(&replay, &config, &found, out)?));
         }
+        Command::Outbox(OutboxCommand::List { place, output }) => {
+            let config = place.config()?;
+            command::list(&config, &config.state()?, output.style(), out)?;
+        }
+        Command::Outbox(OutboxCommand::Show { id, place, output }) => {
+            let config = place.config()?;
+            command::show(&config, &config.state()?, id, output.style(), out)?;
+        }
+        Command::Outbox(OutboxCommand::Delete { id, why, place }) => {
+            let config = place.config()?;
+            writeln!(out, "{}", command::delete(&config, &config.state()?, id, &why)?)?;
+        }
         Command::Pause { time, place } => {
             let for_s = time.map(|time| time.as_secs().max(1));
             say(out, &control::ask(&place.state()?, &Request::Pause { for_s })?)?;
@@ -297,6 +343,15 @@ fn existing(config: &Config) -> Option<PathBuf> {
 /// Clap would take any text for a JSON string.
 fn json(text: &str) -> serde_json::Result<serde_json::Value> {
     serde_json::from_str(text)
+}
+
+/// A reason is a line that a person wrote.
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("is empty; say in a few words why".to_owned()),
+        long if long.chars().count() > 500 => Err("is longer than 500 letters; say it shorter".to_owned()),
+        text => Ok(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()),
+    }
 }
 
 fn say(out: &mut impl Write, answer: &serde_json::Value) -> io::Result<()> {

@@ -10,6 +10,8 @@
 //! the journal says that the seal is final the files here go. Whatever a crash leaves between is set right at the next
 //! start: by the last manifest it has left, or it waits as before. Only the journal's thread changes anything here.
 
+pub mod command;
+
 use std::{
     collections::BTreeSet,
     fs, io,

@@ -114,7 +114,9 @@ impl Draft<'_> {
         let (key, bytes) = (manifest.key(), manifest.bytes(chain.key)?);
         written.push(key.clone());
         disk::write(&spool.path(&key), &bytes)?;
-        Ok(Sealed { first, last: limit.last, key, sha256: disk::hex(&disk::sha256(&bytes)) })
+        let size = bytes.len() as u64 + manifest.objects.iter().map(|object| object.len).sum::<u64>();
+        let sha256 = disk::hex(&disk::sha256(&bytes));
+        Ok(Sealed { first, last: limit.last, key, sha256, bytes: size })
     }
 
     /// Moves what is released into the spool and lists it, and what was deleted or is lost in place of it.

@@ -108,7 +108,7 @@ impl Records {
                 Ok(text) => {
                     values.extend(text.lines().filter_map(|line| value(line, &object.kind, &seal.device)));
                 }
-                Err(error) if is_gone(&error) => {}
+                Err(error) if error.is_gone() => {}
                 Err(error) => warn!(%error, "object can't be read"),
             }
         }
@@ -124,10 +124,6 @@ pub fn blob(state: &Path, record: &Value) -> Option<PathBuf> {
     let waiting = outbox.get(seq(record)).map(|entry| outbox.file(&entry.blob));
     let sealed = Spool::at(state).path(record["blob"].as_str()?);
     [waiting, Some(sealed)].into_iter().flatten().find(|file| file.is_file())
-}
-
-fn is_gone(error: &crate::error::Error) -> bool {
-    matches!(error, crate::error::Error::State { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 fn lines(path: &Path) -> Result<String> {

@@ -39,6 +39,10 @@ pub trait Store: Send + Sync {
     fn put(&self, object: &Object) -> Result<(), Failure>;
     /// Makes a running `put` return soon.
     fn stop(&self);
+    /// Lists keys with their lengths, if it can.
+    fn list(&self, prefix: &str, each: &mut (dyn FnMut(&str, u64) + Send)) -> Result<(), Failure>;
+    /// Removes an object, if it can.
+    fn remove(&self, key: &str) -> Result<(), Failure>;
 }
 
 impl Store for call::Sink {
@@ -57,6 +61,14 @@ impl Store for call::Sink {
         if let Err(error) = self.stop() {
             warn!(%error, "sink did not stop as asked");
         }
+    }
+
+    fn list(&self, prefix: &str, each: &mut (dyn FnMut(&str, u64) + Send)) -> Result<(), Failure> {
+        self.list(prefix, each)
+    }
+
+    fn remove(&self, key: &str) -> Result<(), Failure> {
+        self.remove(key)
     }
 }
 

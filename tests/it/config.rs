@@ -62,8 +62,8 @@ const CASES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "a key of a later version",
-        "[[sink]]\nplugin = \"local\"\nkeep = \"90d\"\n",
-        &["agent.toml:5: ", "keep", "not supported"],
+        "[[sink]]\nplugin = \"local\"\nisolate = true\n",
+        &["agent.toml:5: ", "isolate", "not supported"],
     ),
 ];
 

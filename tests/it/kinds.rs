@@ -11,6 +11,7 @@ use host::{
     clock::Clock,
     journal, load,
     notice::{Line, Notice},
+    retain::{self, Removed},
     show,
 };
 use plugin_api::{
@@ -228,6 +229,10 @@ fn the_hosts_own_records_have_the_fields_the_page_lists() {
     let lines = || vec![Line { instance: "x".to_owned(), what: "y".to_owned() }];
     let notice = Notice { cause: "start".to_owned(), collects: lines(), never: lines(), goes_to: lines() };
     let notice = serde_json::to_string(&notice).unwrap();
+    journal.append(journal::Record::new("notice", "host", notice)).unwrap();
+    let of =
+        Removed { of: "activity".to_owned(), of_device: None, count: 1, bytes: 2, from_seq: 3, to_seq: 4 };
+    let notice = retain::notice(&[("age", of)], None).to_string();
     journal.append(journal::Record::new("notice", "host", notice)).unwrap();
     journal.sync().unwrap();
     // What a crash leaves: a state folder whose journal was not closed.

@@ -24,6 +24,8 @@ mod kinds;
 mod load;
 #[cfg(target_os = "linux")]
 mod neighbours;
+#[cfg(target_os = "linux")]
+mod outbox;
 mod panic;
 #[cfg(target_os = "linux")]
 mod promises;

@@ -20,7 +20,7 @@ use crate::{
     clock,
     config::Config,
     control::{Answer, Request},
-    error::Result,
+    error::{Error, Result},
     instance::Holder,
     journal::{self, Journal},
     meter, notice,
@@ -62,6 +62,8 @@ pub struct Shared {
     pub slots: BTreeMap<String, Slot>,
     /// What waits for each detector.
     pub queues: BTreeMap<String, Arc<Queue>>,
+    /// Whether the person may delete what waits in the outbox.
+    pub may_delete: bool,
     /// Whether capture is paused.
     pub pause: Mutex<Pause>,
 }
@@ -84,6 +86,10 @@ pub fn answer(shared: &Arc<Shared>, upload: &Upload, request: &Request) -> Answe
         },
         Request::Pause { for_s } => match shared.pause(*for_s) {
             Ok(text) => Answer::Ok(text.into()),
+            Err(error) => Answer::Error(error.to_string()),
+        },
+        Request::Delete { id, why } => match shared.delete(*id, why) {
+            Ok(()) => Answer::Ok(json!(true)),
             Err(error) => Answer::Error(error.to_string()),
         },
         Request::Resume => Answer::Ok(shared.resume("observing again").into()),
@@ -158,6 +164,14 @@ impl Shared {
 
     fn pause_number(&self) -> u64 {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner).number
+    }
+
+    fn delete(&self, id: u64, why: &str) -> Result<()> {
+        if !self.may_delete {
+            let text = "deleting is off: [outbox] delete = false; ask whoever manages this device";
+            return Err(Error::Forbidden { text });
+        }
+        self.journal.delete(id, why)
     }
 
     /// Ends a pause, if there is one, and records it as the gap it is.

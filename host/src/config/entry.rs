@@ -7,7 +7,7 @@ use super::{Entry, schema};
 use crate::error::Result;
 
 /// Reserved keys that mean something in a later version. Ignoring them would promise what isn't kept.
-const LATER: [&str; 4] = ["isolate", "grant", "limits", "keep"];
+const LATER: [&str; 3] = ["isolate", "grant", "limits"];
 /// Records a sink can ask for by name; a third party's kind has a dot.
 const RECORDS: [&str; 7] = ["activity", "device", "finding", "gap", "notice", "screenshot", "state"];
 const SIGNALS: [&str; 7] = ["pointer", "button", "wheel", "key", "focus", "power", "session"];
@@ -45,11 +45,15 @@ impl Reader<'_> {
             Some(value) => Some(self.kinds(value, &table, &id, list)?),
             None => None,
         };
+        let keep = match table.values.remove("keep") {
+            Some(value) => Some(self.keep(&value, &table, &id, list)?),
+            None => None,
+        };
         if let Some(key) = LATER.iter().find(|key| table.values.contains_key(**key)) {
             return Err(self.fault(&table, &id, key, "not supported by this version; remove the line"));
         }
         let Table { line, values, lines } = table;
-        Ok(Entry { plugin, id, enabled, kinds, options: values, line, lines })
+        Ok(Entry { plugin, id, enabled, kinds, keep, options: values, line, lines })
     }
 
     /// A name that may become part of a file's name.

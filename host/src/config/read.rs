@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Agent, Config, Entry, Journal, Plugins, place, schema, units};
+use super::{Agent, Config, Entry, Journal, Outbox, Plugins, Retain, Spool, place, schema, units};
 use crate::error::{Error, Result};
 use crate::journal;
 
-const TABLES: [&str; 3] = ["agent", "plugins", "journal"];
+const TABLES: [&str; 6] = ["agent", "plugins", "journal", "outbox", "retain", "spool"];
 const LISTS: [&str; 3] = ["source", "detector", "sink"];
 /// How a key ends that holds a secret.
 const SECRETS: [&str; 10] = [
@@ -98,9 +98,22 @@ impl Reader<'_> {
         let agent = self.agent(self.section::<Agent>(&root, "agent")?)?;
         let plugins = self.plugins(self.section::<Plugins>(&root, "plugins")?)?;
         let journal = self.journal(self.section::<Journal>(&root, "journal")?)?;
+        let outbox = self.outbox(self.section::<Outbox>(&root, "outbox")?)?;
+        let retain = self.retain(self.section::<Retain>(&root, "retain")?)?;
+        let spool = self.spool(self.section::<Spool>(&root, "spool")?)?;
         let [source, detector, sink] = LISTS.map(|list| self.entries(&root, list));
-        let config =
-            Config { file: None, agent, plugins, journal, source: source?, detector: detector?, sink: sink? };
+        let config = Config {
+            file: None,
+            agent,
+            plugins,
+            journal,
+            outbox,
+            retain,
+            spool,
+            source: source?,
+            detector: detector?,
+            sink: sink?,
+        };
         self.check_ids(&config)?;
         Ok(config)
     }
@@ -109,8 +122,14 @@ impl Reader<'_> {
     fn stray(&self, key: &Spanned<std::borrow::Cow<'_, str>>) -> Error {
         let line = self.line(key.span().start);
         let name = key.get_ref().as_ref();
-        let homes =
-            [("agent", keys::<Agent>()), ("plugins", keys::<Plugins>()), ("journal", keys::<Journal>())];
+        let homes = [
+            ("agent", keys::<Agent>()),
+            ("plugins", keys::<Plugins>()),
+            ("journal", keys::<Journal>()),
+            ("outbox", keys::<Outbox>()),
+            ("retain", keys::<Retain>()),
+            ("spool", keys::<Spool>()),
+        ];
         let home = homes.iter().find(|(_, keys)| keys.iter().any(|key| key == name));
         let text = match home {
             Some((table, _)) => format!("{name}: belongs under [{table}]; move it below that line"),
@@ -237,7 +256,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn path(&self, path: &Path, table: &Table, owner: &str, key: &str) -> Result<PathBuf> {
+    pub fn path(&self, path: &Path, table: &Table, owner: &str, key: &str) -> Result<PathBuf> {
         if path.as_os_str().is_empty() {
             return Err(self.fault(
                 table,

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::*;
 
+mod sinks;
+
 const REFERENCE: &str = include_str!("../../../config/reference.toml");
 const LOCAL: &str = include_str!("../../../config/local.toml");
 
@@ -35,7 +37,10 @@ fn every_mistake_names_line_key_and_fix() {
     check("[agent]\nlabel = \"a\"\nlabel = \"b\"", "3: not TOML: duplicate key");
     check("\n[jurnal]\n", "2: jurnal: unknown table; did you mean `journal`?");
     check("[[sources]]\nplugin = \"input\"", "1: sources: unknown table; did you mean `source`?");
-    check("xyz = 1", "1: xyz: unknown table; known are agent, plugins, journal, source, detector, sink");
+    check(
+        "xyz = 1",
+        "1: xyz: unknown table; known are agent, plugins, journal, outbox, retain, spool, source, detector, sink",
+    );
     check("seal_every = \"5m\"", "1: seal_every: belongs under [journal]; move it below that line");
     check("agent = 1", "1: agent: not a table; write [agent]");
     check("[source]\nplugin = \"input\"", "1: source: not a list; write [[source]], with two brackets");
@@ -135,25 +140,8 @@ fn entries_are_checked_before_their_plugin_is_known() {
 }
 
 #[test]
-fn a_sinks_kinds_are_records() {
-    let kinds = |value: &str, text: &str| {
-        check(&format!("[[sink]]\nplugin = \"local\"\nkinds = {value}"), &format!("3: local.kinds: {text}"));
-    };
-    kinds("\"activity\"", "must be a list of names, such as [\"activity\", \"finding\"]");
-    kinds("[]", "names none; remove the line to store all, or set enabled = false to store nothing");
-    kinds("[\"key\"]", "\"key\" is a signal and is never stored; name kinds of records");
-    kinds("[\"activty\"]", "\"activty\" is no kind of record; did you mean `activity`?");
-    check(
-        "[[detector]]\nplugin = \"activity\"\nkinds = [\"activity\"]",
-        "3: activity.kinds: belongs to a sink; a detector declares its kinds itself, so remove the line",
-    );
-    let config = parse("[[sink]]\nplugin = \"local\"\nkinds = [\"activity\", \"acme.mood\"]");
-    assert_eq!(config.sink[0].kinds, Some(vec!["activity".to_owned(), "acme.mood".to_owned()]));
-}
-
-#[test]
 fn reserved_keys_of_later_versions_are_refused_not_ignored() {
-    for key in ["isolate", "grant", "limits", "keep"] {
+    for key in ["isolate", "grant", "limits"] {
         check(
             &format!("[[source]]\nplugin = \"input\"\n{key} = true"),
             &format!("3: input.{key}: not supported by this version; remove the line"),
@@ -350,6 +338,8 @@ fn the_built_in_config_and_the_examples_are_valid() {
     let config = Config::parse(BUILT_IN, None).unwrap();
     assert_eq!(names(&config), ["input", "activity", "scripted", "local"]);
     assert_eq!((config.agent, config.plugins, config.journal), Default::default());
+    assert_eq!((config.outbox, config.retain, config.spool), Default::default());
+    assert_eq!(config.sink[0].keep, Some(Duration::from_secs(90 * 86_400)));
     assert!(parse(LOCAL).sink.iter().any(|sink| sink.plugin == "local"));
 }
 
@@ -366,6 +356,7 @@ fn reference() -> String {
 fn the_reference_states_the_defaults() {
     let config = parse(REFERENCE);
     assert_eq!((config.agent, config.plugins, config.journal), Default::default());
+    assert_eq!((config.outbox, config.retain, config.spool), Default::default());
     for entry in config.source.iter().chain(&config.detector).chain(&config.sink) {
         assert_eq!(
             (&entry.id, entry.enabled, &entry.kinds),
@@ -382,11 +373,15 @@ fn the_reference_names_every_option_of_the_host() {
     parse(&text);
     let table: toml::Table = text.parse().unwrap();
     let known = serde_json::to_value(Config::parse("", None).unwrap()).unwrap();
-    for name in ["agent", "plugins", "journal"] {
+    for name in ["agent", "plugins", "journal", "outbox", "retain", "spool"] {
         let keys: BTreeSet<&String> = table[name].as_table().unwrap().keys().collect();
         assert_eq!(keys, known[name].as_object().unwrap().keys().collect(), "[{name}]");
     }
-    for (list, keys) in [("source", &RESERVED[..3]), ("detector", &RESERVED[..3]), ("sink", &RESERVED[..4])] {
+    for (list, keys) in [
+        ("source", &RESERVED[..3]),
+        ("detector", &RESERVED[..3]),
+        ("sink", &["plugin", "id", "enabled", "kinds", "keep"]),
+    ] {
         let first = table[list][0].as_table().unwrap();
         assert!(keys.iter().all(|key| first.contains_key(*key)), "[[{list}]] lacks one of {keys:?}");
     }

@@ -56,6 +56,9 @@ pub struct Sealed {
     pub key: String,
     /// The manifest's SHA-256.
     pub sha256: String,
+    /// How many bytes its files have; not part of the frame.
+    #[serde(skip)]
+    pub bytes: u64,
 }
 
 /// Appends the frames a file begins with.

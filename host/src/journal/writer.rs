@@ -24,6 +24,7 @@ use crate::{
     spool::Spool,
 };
 
+mod room;
 mod sealing;
 
 /// How long a record waits at most to be durable.
@@ -56,6 +57,12 @@ pub struct Writer {
     syncs: Vec<SyncSender<Result<u64>>>,
     /// Numbers of blobs that the last seal told, and that are still in the outbox.
     told: Vec<u64>,
+    /// How many bytes the spool and the outbox had when that was last looked at; none: not yet in this run.
+    used: Option<u64>,
+    /// How many bytes have come to them since, whatever went.
+    grown: u64,
+    /// When it was last looked at what may go, on the monotonic clock.
+    retained: Option<u64>,
     /// Who waits for a seal, and until when it is worth the time.
     seals: Vec<(Option<Instant>, SyncSender<Result<()>>)>,
     dispute: Dispute,
@@ -98,6 +105,9 @@ impl Writer {
             seals: Vec::new(),
             dispute: Dispute::None,
             told: Vec::new(),
+            used: None,
+            grown: 0,
+            retained: None,
         }
     }
 
@@ -165,6 +175,7 @@ impl Writer {
             return;
         }
         self.unsealed_size += (self.tail.waiting() - before) as u64;
+        self.grown += record.blob.as_ref().map_or(0, |blob| blob.bytes.len() as u64);
         self.unsynced.get_or_insert_with(Instant::now);
         self.unsealed.get_or_insert_with(Instant::now);
     }
@@ -229,6 +240,7 @@ impl Writer {
                 let _ = reply.send(cause.clone().map_or(Ok(()), |cause| Err(Error::Unwritable { cause })));
             }
         }
+        self.hold_quota();
         self.show_trouble();
     }
 

@@ -100,6 +100,11 @@ impl Run {
         }
         let object = match object {
             Ok(object) => object,
+            // Beyond the quota it went before it could be sent, and a gap says so.
+            Err(error) if error.is_gone() => {
+                warn!(sink = self.target.id, key, "not here any more, so not sent");
+                return Outcome::Refused;
+            }
             Err(error) => {
                 self.refuse(key, &error.to_string(), Fault::Malformed);
                 return Outcome::Refused;

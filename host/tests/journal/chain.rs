@@ -68,7 +68,7 @@ fn interrupted() -> Interrupted {
     let sha256 = disk::hex(&disk::sha256(&bytes));
     Interrupted {
         state,
-        sealed: files::Sealed { first: seal.first, last: seal.last, key: seal.key(), sha256 },
+        sealed: files::Sealed { first: seal.first, last: seal.last, key: seal.key(), sha256, bytes: 0 },
     }
 }
 

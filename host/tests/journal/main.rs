@@ -9,3 +9,5 @@ mod driver;
 mod full;
 mod outbox;
 mod power;
+mod quota;
+mod retain;

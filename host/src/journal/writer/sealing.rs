@@ -37,6 +37,7 @@ impl Writer {
             self.tail.sealed(&sealed).map_err(|dropped| Error::Unwritable { cause: dropped.cause })?;
             self.forget_told()?;
             self.spool.publish(sealed.last);
+            self.grown += sealed.bytes;
             info!(first = sealed.first, last = sealed.last, "sealed");
             if let Err(error) = self.tail.rotate() {
                 warn!(%error, "no new journal file after a seal; going on in this one");
@@ -47,8 +48,10 @@ impl Writer {
         if let Err(error) = self.tail.set_aside() {
             warn!(%error, "no reserve for gaps on a full disk");
         }
-        retain::run(&self.spool, &self.options.sinks, self.options.keep)
-            .unwrap_or_else(|error| warn!(%error, "not cleaned up"));
+        // Not at the end: a record of it would be left unsealed.
+        if deadline.is_none() {
+            self.retain();
+        }
         Ok(())
     }
 
@@ -94,7 +97,9 @@ impl Writer {
 
     /// Removes what every sink already has, to have room to seal.
     fn make_room(&self) {
-        if let Err(error) = retain::run(&self.spool, &self.options.sinks, Duration::ZERO) {
+        let sinks = retain::delivered(&self.spool, &self.options.sinks);
+        let rules = retain::Rules::age(Duration::ZERO);
+        if let Err(error) = retain::run(&self.spool, &sinks, &rules, &self.options.clock) {
             warn!(%error, "nothing removed to make room");
         }
     }

@@ -6,7 +6,7 @@ use std::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use plugin_api::prelude::*;
@@ -16,7 +16,7 @@ use crate::{Faults, absurd, block, garbage};
 config! {
     /// What the source does.
     pub enum SourceDoes {
-        Nothing, Count, Spin, Burst, Records, Steady, Garbage, Absurd, Deaf, Stuck, Retry, Fatal,
+        Nothing, Count, Spin, Burst, Records, Pictures, Steady, Garbage, Absurd, Deaf, Stuck, Retry, Fatal,
         PanicNew, PanicRun, PanicPause, PanicStop, PanicDrop,
     }
 }
@@ -119,6 +119,14 @@ impl Source for FaultySource {
                         "faulty.tick",
                         &json!({"number": number, "text": "x".repeat(number as usize % 500)}),
                     )?;
+                }
+            }
+            SourceDoes::Pictures => {
+                let fields = json!({"outcome": "stored", "reason": "interval", "monitor": "made-up"});
+                while (0..50).all(|_| self.rest()) {
+                    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    let picture = format!("<picture {:020}>", unix.as_nanos()).repeat(700);
+                    out.blob(event::SCREENSHOT, &fields, "image/jpeg", picture.as_bytes())?;
                 }
             }
             SourceDoes::Steady => {

@@ -1,0 +1,115 @@
+//! The hard quota: what goes though a sink has not had it.
+//!
+//! Screenshots before records, oldest first. What goes is declared before it is removed, so that a crash in between
+//! leaves something that is declared and there, never something that is neither.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::Serialize;
+
+use super::{Item, Removed, items, sum};
+use crate::{
+    disk,
+    error::Result,
+    outbox::{Entry, Outbox},
+    spool::{Seal, Spool},
+    upload::Delivered,
+};
+
+/// What is to go.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Keys of sealed objects and blobs.
+    pub keys: Vec<String>,
+    /// What waits in the outbox.
+    pub waiting: Vec<Entry>,
+    /// A gap for each kind and set of sinks that miss it.
+    pub gaps: Vec<Gap>,
+}
+
+/// What a gap says of objects that are gone though some sinks have not had them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// Always `quota`.
+    pub reason: &'static str,
+    /// What.
+    #[serde(flatten)]
+    pub removed: Removed,
+    /// Ids of the sinks that have not had it.
+    pub missing_from: Vec<String>,
+}
+
+/// How many bytes there are in the spool and the outbox.
+pub fn used(spool: &Spool) -> Result<u64> {
+    let state = spool.root().parent().unwrap_or(spool.root());
+    [spool.root().to_owned(), state.join("outbox")].iter().try_fold(0, |sum, folder| Ok(sum + size(folder)?))
+}
+
+fn size(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for name in disk::names(folder)? {
+        let path = folder.join(name);
+        match fs::symlink_metadata(&path) {
+            Ok(entry) if entry.is_dir() => bytes += size(&path)?,
+            Ok(entry) => bytes += entry.len(),
+            // Removed meanwhile.
+            Err(_) => {}
+        }
+    }
+    Ok(bytes)
+}
+
+/// Finds what has to go so that so many bytes become free.
+pub fn plan(spool: &Spool, outbox: &Outbox, sinks: &[(String, Delivered)], mut excess: u64) -> Result<Plan> {
+    let (current, _) = spool.sealed();
+    let mut devices = spool.devices()?;
+    devices.sort_by_key(|device| *device == current);
+    let mut seals = Vec::<Seal>::new();
+    for device in devices {
+        seals.extend(spool.seals(&device)?);
+    }
+    // What every sink has is not declared: it is removed before this is asked.
+    let lacks = |seal: &Seal| sinks.iter().any(|(_, sink)| !sink.has(seal));
+    seals.retain(|seal| sinks.is_empty() || lacks(seal));
+    let mut plan = Plan::default();
+    let mut gone = take(spool, &seals, &mut excess, |item| item.of == "_blob");
+    for entry in outbox.waiting()? {
+        if excess == 0 {
+            break;
+        }
+        excess = excess.saturating_sub(entry.blob.len);
+        plan.waiting.push(entry);
+    }
+    gone.extend(take(spool, &seals, &mut excess, |item| item.of != "_blob"));
+    let mut sets = BTreeMap::<Vec<&str>, Vec<&Item>>::new();
+    for item in &gone {
+        let without = sinks.iter().filter(|(_, sink)| !sink.has(&seals[item.seal]));
+        sets.entry(without.map(|(id, _)| id.as_str()).collect()).or_default().push(item);
+    }
+    for (set, items) in sets {
+        let missing_from: Vec<String> = set.into_iter().map(str::to_owned).collect();
+        let items = items.into_iter().map(|item| (item, seals[item.seal].device.as_str()));
+        let gap = |removed| Gap { reason: "quota", removed, missing_from: missing_from.clone() };
+        plan.gaps.extend(sum(items, &current).into_iter().map(gap));
+    }
+    plan.keys = gone.into_iter().map(|item| item.key).collect();
+    Ok(plan)
+}
+
+/// The oldest that are wanted, until they are enough.
+fn take(spool: &Spool, seals: &[Seal], excess: &mut u64, wanted: impl Fn(&Item) -> bool) -> Vec<Item> {
+    let mut taken = Vec::new();
+    for (number, seal) in seals.iter().enumerate() {
+        for item in items(spool, number, seal).into_iter().filter(&wanted) {
+            if *excess == 0 {
+                return taken;
+            }
+            *excess = excess.saturating_sub(item.bytes);
+            taken.push(item);
+        }
+        if *excess == 0 {
+            break;
+        }
+    }
+    taken
+}

@@ -1,0 +1,122 @@
+//! The hard quota: what goes though a sink has not had it, in which order, and that it is told.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use host::{
+    outbox::Outbox,
+    retain::{Rules, quota},
+    seal::Manifest,
+};
+use serde_json::Value;
+
+use super::retain::{Desk, keys};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The gaps that say what the quota took, from manifests.
+fn quota_gaps(manifests: &[Manifest]) -> Vec<&serde_json::Map<String, Value>> {
+    manifests.iter().flat_map(|manifest| &manifest.gaps).filter(|gap| gap["reason"] == "quota").collect()
+}
+
+#[test]
+fn quota_takes_screenshots_before_records_oldest_first_and_tells_what_for_whom() {
+    const MAX: u64 = 300_000;
+    let desk = Desk::new(&["a", "b"], |options| {
+        options.max = MAX;
+        options.rules = Rules::age(30 * DAY);
+    });
+    // Sink `a` has the first seal, `b` nothing.
+    desk.append("screenshot", 0);
+    desk.append("activity", 0);
+    desk.seal();
+    desk.drain("a");
+    let mut n = 1;
+    while quota_gaps(&desk.manifests()).is_empty() {
+        desk.append("screenshot", n);
+        desk.append("activity", n);
+        desk.seal();
+        assert!(quota::used(&desk.journal.spool()).expect("a size") <= MAX + 10_000);
+        n += 1;
+        assert!(n < 200, "the quota is not held");
+    }
+    let manifests = desk.manifests();
+    let blobs: Vec<bool> =
+        manifests.iter().flat_map(|manifest| &manifest.blobs).map(|blob| desk.is_here(&blob.key)).collect();
+    let gone = blobs.iter().filter(|here| !**here).count();
+    assert!(gone > 1 && blobs.is_sorted(), "the oldest go first: {blobs:?}");
+    assert!(manifests.iter().flat_map(|manifest| &manifest.objects).all(|object| desk.is_here(&object.key)));
+    let gaps = quota_gaps(&manifests);
+    let missing: BTreeSet<String> = gaps.iter().map(|gap| gap["missing_from"].to_string()).collect();
+    assert_eq!(missing, BTreeSet::from(["[\"a\",\"b\"]".into(), "[\"b\"]".into()]), "who had it is left out");
+    assert!(gaps.iter().all(|gap| gap["of"] == "_blob"), "{gaps:?}");
+
+    // Then the records go, since no screenshot is left.
+    while desk
+        .manifests()
+        .iter()
+        .flat_map(|manifest| &manifest.objects)
+        .all(|object| desk.is_here(&object.key))
+    {
+        (0..400).for_each(|k| desk.append("activity", n * 1000 + k));
+        desk.seal();
+        n += 1;
+        assert!(n < 400, "the quota is not held");
+    }
+    desk.append("activity", n);
+    desk.seal();
+    let manifests = desk.manifests();
+    assert!(manifests.iter().flat_map(|manifest| &manifest.blobs).all(|blob| !desk.is_here(&blob.key)));
+    assert!(quota::used(&desk.journal.spool()).expect("a size") <= MAX);
+    // What is listed and not here is declared; what the sinks then get is all the rest.
+    let gaps = quota_gaps(&manifests);
+    let number = |gap: &serde_json::Map<String, Value>, name: &str| gap[name].as_u64().expect("a number");
+    let declared = |of: &str, first: u64, last: u64| {
+        gaps.iter()
+            .any(|gap| gap["of"] == of && number(gap, "from_seq") <= first && last <= number(gap, "to_seq"))
+    };
+    let told: u64 = gaps.iter().map(|gap| number(gap, "count")).sum();
+    let mut lost = 0;
+    for manifest in &manifests {
+        for object in manifest.objects.iter().filter(|object| !desk.is_here(&object.key)) {
+            let (first, last) = (object.seq.iter().next().expect("one").0, object.seq.last().expect("one"));
+            assert!(declared(&object.kind, first, last), "{}", object.key);
+            lost += 1;
+        }
+        for blob in manifest.blobs.iter().filter(|blob| !desk.is_here(&blob.key)) {
+            assert!(declared("_blob", blob.seq, blob.seq), "{}", blob.key);
+            lost += 1;
+        }
+    }
+    assert_eq!(told, lost);
+    desk.drain("b");
+    let mut missed = 0;
+    let stored = desk.shelves["b"].stored.lock().expect("a lock");
+    for manifest in &manifests {
+        assert!(stored.contains_key(&manifest.key()), "manifests never go");
+        // One may have been on its way to the sink when it went.
+        let is_lost = |key: &String| !stored.contains_key(key);
+        assert!(keys(manifest).iter().all(|(_, key)| !(is_lost(key) && desk.is_here(key))));
+        missed += keys(manifest).iter().filter(|(_, key)| is_lost(key)).count();
+    }
+    assert!((lost - 1..=lost).contains(&(missed as u64)), "{missed} of {lost}");
+}
+
+#[test]
+fn quota_takes_what_waits_too_and_leaves_a_tombstone() {
+    let desk = Desk::new(&["a"], |options| {
+        options.max = 100_000;
+        options.grace = DAY;
+    });
+    (0..60).for_each(|n| desk.append("screenshot", n));
+    desk.seal();
+    desk.append("activity", 0);
+    desk.seal();
+    let manifests = desk.manifests();
+    let stones: Vec<_> = manifests.iter().flat_map(|manifest| &manifest.tombstones).collect();
+    assert!(stones.len() > 20 && stones.iter().all(|stone| stone.reason == "quota"), "{stones:?}");
+    let outbox = Outbox::of(desk.state.path(), &desk.journal.spool().sealed().0);
+    let waiting = outbox.waiting().expect("entries");
+    assert!(!waiting.is_empty());
+    assert!(stones.iter().all(|stone| stone.seq < waiting[0].blob.seq), "the oldest go first");
+    assert!(quota::used(&desk.journal.spool()).expect("a size") <= 100_000);
+}
