@@ -7,15 +7,16 @@ use plugin_api::Out;
 use crate::{batch::Batch, gate::Gate, source::Config};
 
 /// Names of the backends this platform has, the preferred one first.
-pub const NAMES: &[&str] = if cfg!(target_os = "linux") {
-    &["x11", "evdev"]
-} else if cfg!(windows) {
-    &["windows"]
-} else if cfg!(target_os = "macos") {
-    &["rdev"]
-} else {
-    &["x11"]
-};
+pub const NAMES: &[&str] = &[
+    #[cfg(all(unix, not(target_os = "macos")))]
+    "x11",
+    #[cfg(target_os = "linux")]
+    "evdev",
+    #[cfg(windows)]
+    "windows",
+    #[cfg(all(feature = "rdev", any(target_os = "linux", target_os = "macos", windows)))]
+    "rdev",
+];
 
 /// What lets a user read the devices, and its price.
 #[cfg(target_os = "linux")]
@@ -93,37 +94,83 @@ pub fn watch(_: &Choice) -> crate::watch::Watch {
 #[cfg(target_os = "linux")]
 pub fn open(choice: &Choice, gate: &Arc<Gate>) -> Result<Box<dyn Backend>, Lost> {
     use crate::{evdev::Evdev, x11::X11};
-    let x11 = || X11::open(&choice.display, gate).map(|x11| Box::new(x11) as Box<dyn Backend>);
-    let evdev = || Evdev::open().map(|evdev| Box::new(evdev) as Box<dyn Backend>);
+    let x11 = || X11::open(&choice.display, gate).map(boxed);
+    let session = || x11().or_else(|why| stand_in(choice, gate, why));
+    let evdev = |better| Evdev::open(better).map(boxed);
     match choice.backend {
         Some("x11") => x11(),
-        Some(_) => evdev(),
+        Some("evdev") => evdev(None),
+        Some(_) => rdev(choice, gate, None),
         // Under Wayland an X server sees its own windows only, so devices come first.
-        None if is_wayland() => {
-            evdev().or_else(|no_devices| x11().map_err(|no_display| neither(&no_display, &no_devices)))
-        }
-        None => x11().or_else(|no_display| evdev().map_err(|no_devices| neither(&no_display, &no_devices))),
+        None if is_wayland() => evdev(None)
+            .or_else(|no_devices| session().map_err(|no_display| neither(&no_display, &no_devices))),
+        None => session().or_else(|no_display| {
+            let better = Some((choice.display.clone(), gate.clone()));
+            evdev(better).map_err(|no_devices| neither(&no_display, &no_devices))
+        }),
     }
+}
+
+/// What observes a display that the own backend can't observe, if that is what's wrong.
+#[cfg(all(target_os = "linux", feature = "rdev"))]
+fn stand_in(choice: &Choice, gate: &Arc<Gate>, why: Lost) -> Result<Box<dyn Backend>, Lost> {
+    let fix = "start the X server with XInput 2 and XKEYBOARD; then devices, origins and layouts are known";
+    rdev(choice, gate, Some(fix))
+        .inspect(|_| plugin_api::prelude::warn!(cause = why.cause, "using rdev"))
+        .map_err(|_| why)
+}
+
+#[cfg(all(target_os = "linux", feature = "rdev"))]
+fn rdev(choice: &Choice, gate: &Arc<Gate>, fix: Option<&'static str>) -> Result<Box<dyn Backend>, Lost> {
+    crate::rdev::check(&choice.display, gate)?;
+    crate::rdev::Rdev::open(fix).map(boxed)
+}
+
+#[cfg(all(target_os = "linux", not(feature = "rdev")))]
+fn stand_in(_: &Choice, _: &Arc<Gate>, why: Lost) -> Result<Box<dyn Backend>, Lost> {
+    Err(why)
+}
+
+#[cfg(all(target_os = "linux", not(feature = "rdev")))]
+fn rdev(_: &Choice, _: &Arc<Gate>, _: Option<&'static str>) -> Result<Box<dyn Backend>, Lost> {
+    Err(Lost::new("built without rdev", "use another backend"))
 }
 
 /// Opens the only backend there is.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "macos"))))]
 pub fn open(choice: &Choice, gate: &Arc<Gate>) -> Result<Box<dyn Backend>, Lost> {
-    crate::x11::X11::open(&choice.display, gate).map(|x11| Box::new(x11) as Box<dyn Backend>)
+    crate::x11::X11::open(&choice.display, gate).map(boxed)
 }
 
-/// Opens the only backend there is.
+/// Opens the backend that is asked for, or the first that works.
 #[cfg(windows)]
 pub fn open(choice: &Choice, _: &Arc<Gate>) -> Result<Box<dyn Backend>, Lost> {
+    let hooks = || crate::windows::Hooks::open().map(boxed);
+    #[cfg(feature = "rdev")]
+    {
+        let rdev = |fix| crate::rdev::Rdev::open(fix).map(boxed);
+        match choice.backend {
+            Some("rdev") => return rdev(None),
+            Some(_) => {}
+            None => {
+                let fix = "start the agent in the session; then it is known which input programs made";
+                return hooks().or_else(|why| rdev(Some(fix)).map_err(|_| why));
+            }
+        }
+    }
     let _ = choice.backend;
-    Ok(Box::new(crate::windows::Hooks))
+    hooks()
 }
 
 /// Opens the only backend there is.
 #[cfg(target_os = "macos")]
 pub fn open(choice: &Choice, _: &Arc<Gate>) -> Result<Box<dyn Backend>, Lost> {
     let _ = choice.backend;
-    Ok(Box::new(crate::rdev::Rdev::new()))
+    crate::rdev::Rdev::open(None).map(boxed)
+}
+
+fn boxed(backend: impl Backend + 'static) -> Box<dyn Backend> {
+    Box::new(backend)
 }
 
 /// Whether this is a Wayland session.

@@ -11,6 +11,7 @@ use std::{
     ffi::OsStr,
     io,
     os::fd::{AsFd, OwnedFd},
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,6 +31,8 @@ use crate::{
     backend::{Backend, Lost, READ_DEVICES},
     batch::Batch,
     gate::{Gate, Wanted},
+    watch::Watch,
+    x11::X11,
 };
 
 const FOLDER: &str = "/dev/input";
@@ -40,8 +43,13 @@ const SHORTEST_GATHER: Duration = Duration::from_millis(1);
 const MANY: usize = 32;
 const FEW: usize = 12;
 
+/// How often it is looked whether a display that came answers, which it does a little later, and how long between.
+const LOOKS: u32 = 25;
+const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+
 const GATE: u64 = u64::MAX;
 const CHANGES: u64 = u64::MAX - 1;
+const DISPLAY: u64 = u64::MAX - 2;
 
 /// The kernel's input devices that may be read.
 pub struct Evdev {
@@ -49,12 +57,26 @@ pub struct Evdev {
     changes: OwnedFd,
     epoll: OwnedFd,
     denied: usize,
+    better: Option<Better>,
+}
+
+/// A display that would be observed rather than the devices, were it there.
+struct Better {
+    display: String,
+    gate: Arc<Gate>,
+    watch: Watch,
 }
 
 impl Evdev {
-    pub fn open() -> Result<Self, Lost> {
+    /// Opens the devices; should the display come that is better than they are, the observation ends.
+    pub fn open(better: Option<(String, Arc<Gate>)>) -> Result<Self, Lost> {
         let fix = "see the message; it tries again by itself";
         let mut evdev = Self::empty().map_err(|why| Lost::new(format!("{FOLDER}: {why}"), fix))?;
+        evdev.better = better.map(|(display, gate)| Better { display, gate, watch: Watch::displays() });
+        if let Some(fd) = evdev.better.as_ref().and_then(|better| better.watch.fd()) {
+            // Without the watch it stays with the devices.
+            let _ = epoll::add(&evdev.epoll, fd, EventData::new_u64(DISPLAY), EventFlags::IN);
+        }
         evdev.look();
         match (evdev.nodes.len(), evdev.denied) {
             (0, 0) => Err(Lost::new(
@@ -75,7 +97,7 @@ impl Evdev {
         inotify::add_watch(&changes, FOLDER, what)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &changes, EventData::new_u64(CHANGES), EventFlags::IN)?;
-        Ok(Self { nodes: HashMap::new(), changes, epoll, denied: 0 })
+        Ok(Self { nodes: HashMap::new(), changes, epoll, denied: 0, better: None })
     }
 
     /// Opens what came, or what may be read only now.
@@ -131,9 +153,10 @@ impl Evdev {
         let mut ready = Vec::with_capacity(64);
         let mut gather = LONGEST_GATHER / 4;
         let mut is_quiet = true;
+        let mut looks = 0;
         loop {
             let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let time = (!is_quiet).then_some(&at_once);
+            let time = if is_quiet { (looks > 0).then_some(&LOOK_AGAIN) } else { Some(&at_once) };
             ready.clear();
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), time) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -155,6 +178,10 @@ impl Evdev {
                         self.look();
                         self.tell(out);
                     }
+                    DISPLAY => {
+                        self.better.iter().for_each(|better| better.watch.drain());
+                        looks = LOOKS;
+                    }
                     number => {
                         is_quiet = false;
                         most = most.max(self.read(number, batch, out));
@@ -162,6 +189,12 @@ impl Evdev {
                 }
             }
             batch.flush(out);
+            if looks > 0 && is_quiet {
+                looks -= 1;
+                if self.better.as_ref().is_some_and(|better| X11::answers(&better.display, &better.gate)) {
+                    return Ok(());
+                }
+            }
             if !is_quiet {
                 if most > MANY {
                     gather = SHORTEST_GATHER.max(gather / 2);

@@ -21,7 +21,6 @@ pub struct Gate {
     #[cfg(unix)]
     pipe: (std::os::fd::OwnedFd, std::os::fd::OwnedFd),
     /// Wakes a thread that waits otherwise, such as in a message loop.
-    #[cfg(windows)]
     waker: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
@@ -41,7 +40,6 @@ impl Gate {
             changed: Condvar::new(),
             #[cfg(unix)]
             pipe,
-            #[cfg(windows)]
             waker: Mutex::new(None),
         })
     }
@@ -62,7 +60,6 @@ impl Gate {
         // Fails only when it is full, and then there is something to wake up for already.
         #[cfg(unix)]
         let _ = rustix::io::write(&self.pipe.1, &[1]);
-        #[cfg(windows)]
         if let Some(wake) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
             wake();
         }
@@ -77,6 +74,12 @@ impl Gate {
         drop(changed);
         #[cfg(unix)]
         self.drain();
+    }
+
+    /// Has `wake` called after every change from now on; `None` ends that.
+    #[cfg_attr(not(any(windows, feature = "rdev")), expect(dead_code, reason = "all others poll"))]
+    pub fn on_change(&self, wake: Option<Box<dyn Fn() + Send>>) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = wake;
     }
 
     fn lock(&self) -> MutexGuard<'_, Wanted> {
@@ -95,13 +98,5 @@ impl Gate {
     pub fn drain(&self) {
         let mut bytes = [0; 64];
         while matches!(rustix::io::read(&self.pipe.0, &mut bytes), Ok(n) if n > 0) {}
-    }
-}
-
-#[cfg(windows)]
-impl Gate {
-    /// Has `wake` called after every change from now on; `None` ends that.
-    pub fn on_change(&self, wake: Option<Box<dyn Fn() + Send>>) {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = wake;
     }
 }

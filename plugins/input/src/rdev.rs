@@ -1,40 +1,55 @@
-//! Input of macOS by rdev, which hands over what an event tap sees.
+//! Input by rdev: of macOS, where it hands over what an event tap sees, and elsewhere where the own backend can't work.
 //!
 //! A listener can't be stopped, so there is one for the life of the process; while nothing observes, it drops what
-//! it is told at once. What rdev makes of a key, the typed text included, is dropped in the callback.
+//! it is told at once. One whose X server went away is left behind for ever ([`crate::sys`]), and the next one gets a
+//! thread of its own. What rdev makes of a key, the typed text included, is dropped in the callback.
 
 use std::{
     collections::HashSet,
-    os::fd::{AsFd, OwnedFd},
-    sync::{Mutex, OnceLock, PoisonError},
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use plugin_api::{KeyClass, Origin, Out};
+use plugin_api::{Origin, Out};
 use rdev::{Button, EventType, Key};
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    time::{ClockId, clock_gettime},
-};
 
+use self::{
+    key::class,
+    system::{BLIND, LOST, NAME, REFUSED, WHEEL_STEP, now_ns},
+};
 use crate::{
     backend::{Backend, Lost},
     batch::{Batch, From, KeyChange, Position},
     gate::{Gate, Wanted},
 };
 
+#[cfg(target_os = "linux")]
+pub use system::check;
+
+mod key;
+#[cfg_attr(target_os = "linux", path = "rdev/linux.rs")]
+#[cfg_attr(target_os = "macos", path = "rdev/macos.rs")]
+#[cfg_attr(windows, path = "rdev/windows.rs")]
+mod system;
+
 /// How long events gather.
 const GATHER: Duration = Duration::from_millis(20);
+/// How long a new listener has to fail: that it works it can't say.
+const START: Duration = Duration::from_millis(300);
+/// So many listeners are tried in a row: one may get lost while it puts away what the last one left.
+const TRIES: usize = 3;
 /// What is held at most while nobody fetches it.
 const MOST: usize = 4096;
 const FROM: From = From { device: 0, origin: Origin::Unknown };
 
-static LISTENER: OnceLock<Listener> = OnceLock::new();
+static LISTENER: Mutex<Option<Arc<Listener>>> = Mutex::new(None);
 
+/// A thread that rdev has, and what it was told.
+#[derive(Default)]
 struct Listener {
     queue: Mutex<Queue>,
-    /// Wakes the thread that observes.
-    pipe: (OwnedFd, OwnedFd),
+    changed: Condvar,
 }
 
 #[derive(Default)]
@@ -43,7 +58,16 @@ struct Queue {
     /// Keys that are down, for a repeat looks like a press. No more than that is known of them.
     held: HashSet<Key>,
     is_observed: bool,
-    failure: Option<String>,
+    end: Option<End>,
+}
+
+/// Why a listener ended.
+#[derive(Clone)]
+enum End {
+    /// What it listened to went away.
+    Lost,
+    /// It was refused, or ended by itself.
+    Refused(String),
 }
 
 #[derive(Clone, Copy)]
@@ -57,17 +81,31 @@ enum What {
     Motion { x: f64, y: f64 },
     Button { button: i32, pressed: bool },
     Wheel { dx: i64, dy: i64 },
-    Key { class: KeyClass, change: KeyChange },
+    Key { class: plugin_api::KeyClass, change: KeyChange },
 }
 
-/// An event tap.
+/// What rdev tells.
 pub struct Rdev {
+    listener: Arc<Listener>,
     position: Position,
+    /// What would let the own backend work, where this one stands in for it.
+    fix: Option<&'static str>,
 }
 
 impl Rdev {
-    pub fn new() -> Self {
-        Self { position: None }
+    /// Starts the listener, or takes the one there is.
+    pub fn open(fix: Option<&'static str>) -> Result<Self, Lost> {
+        let mut current = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
+        let listener = match &*current {
+            Some(listener) if listener.lock().end.is_none() => listener.clone(),
+            _ => current.insert(start()?).clone(),
+        };
+        let was_observed = mem::replace(&mut listener.lock().is_observed, true);
+        if was_observed {
+            let why = "another instance of this plugin observes by rdev already";
+            return Err(Lost::new(why, "remove one of them from the config"));
+        }
+        Ok(Self { listener, position: None, fix })
     }
 
     fn take(&mut self, seen: Seen, batch: &mut Batch) {
@@ -75,135 +113,169 @@ impl Rdev {
             What::Motion { x, y } => {
                 let to = ((x * 256.0) as i32, (y * 256.0) as i32);
                 let before = self.position.replace(to).unwrap_or(to);
-                batch.motion(seen.time, FROM, (to.0 - before.0, to.1 - before.1), self.position);
+                let distance = (to.0.saturating_sub(before.0), to.1.saturating_sub(before.1));
+                batch.motion(seen.time, FROM, distance, self.position);
             }
             What::Button { button, pressed } => batch.button(seen.time, FROM, button, pressed, self.position),
             What::Wheel { dx, dy } => {
-                // Ten points are about a notch; up is positive here, down in the table.
-                let turns = |points: i64| (points * 12).clamp(i32::MIN.into(), i32::MAX.into()) as i32;
-                batch.wheel(seen.time, FROM, (turns(dx), turns(-dy)), self.position);
+                // Up is positive here, down in the table.
+                let turns = |steps: i64| {
+                    steps.saturating_mul(WHEEL_STEP).clamp(i32::MIN.into(), i32::MAX.into()) as i32
+                };
+                batch.wheel(seen.time, FROM, (turns(dx), turns(dy.saturating_neg())), self.position);
             }
             What::Key { class, change } => batch.key(seen.time, FROM, class, change),
         }
     }
 
-    fn observe(
-        &mut self,
-        listener: &Listener,
-        gate: &Gate,
-        batch: &mut Batch,
-        out: &Out<'_>,
-    ) -> Result<(), Lost> {
-        let mut seen = Vec::with_capacity(MOST);
+    /// Waits for events, for the listener's end or for something else to be wanted.
+    fn wait(&self, gate: &Gate) {
+        let idle =
+            |queue: &mut Queue| queue.seen.is_empty() && queue.end.is_none() && gate.wanted() == Wanted::Run;
+        drop(self.listener.changed.wait_while(self.listener.lock(), idle));
+    }
+
+    fn observe(&mut self, gate: &Gate, batch: &mut Batch, out: &Out<'_>) -> Result<(), End> {
+        // What it is stamped by may be another clock than the host's.
+        let shift = out.mono_ns().map_or(0, system::shift);
+        let mut all = Vec::with_capacity(MOST);
         loop {
-            let mut fds = [
-                PollFd::from_borrowed_fd(gate.fd(), PollFlags::IN),
-                PollFd::from_borrowed_fd(listener.pipe.0.as_fd(), PollFlags::IN),
-            ];
-            let _ = poll(&mut fds, None);
-            let mut fds = [PollFd::from_borrowed_fd(gate.fd(), PollFlags::IN)];
-            let _ = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: GATHER.as_nanos() as _ }));
-            gate.drain();
-            if gate.wanted() != Wanted::Run {
-                return Ok(());
+            self.wait(gate);
+            if gate.wanted() == Wanted::Run {
+                gate.wait(Some(GATHER));
             }
-            let mut bytes = [0; 64];
-            while matches!(rustix::io::read(&listener.pipe.0, &mut bytes), Ok(n) if n > 0) {}
-            {
-                let mut queue = listener.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(why) = &queue.failure {
-                    let fix = "allow the agent in System Settings, Privacy & Security, Input Monitoring; then restart it";
-                    return Err(Lost::new(format!("macOS refuses the event tap: {why}"), fix));
-                }
-                std::mem::swap(&mut seen, &mut queue.seen);
-            }
-            for seen in seen.drain(..) {
-                self.take(seen, batch);
+            let end = {
+                let mut queue = self.listener.lock();
+                mem::swap(&mut all, &mut queue.seen);
+                queue.end.clone()
+            };
+            for seen in all.drain(..) {
+                self.take(Seen { time: seen.time.wrapping_add(shift), ..seen }, batch);
                 if batch.is_full() {
                     batch.flush(out);
                 }
             }
             batch.flush(out);
+            if gate.wanted() != Wanted::Run {
+                return Ok(());
+            }
+            if let Some(end) = end {
+                return Err(end);
+            }
         }
     }
 }
 
 impl Backend for Rdev {
     fn name(&self) -> String {
-        "rdev (event tap)".to_owned()
+        NAME.to_owned()
     }
 
     fn blind(&self) -> String {
-        "who made an event (its origin is unknown), which device it was, motion while a button is held, the middle \
-         and further buttons, and password fields"
-            .to_owned()
+        format!("who made an event (its origin is unknown), which device it was, {BLIND}")
+    }
+
+    fn fix(&self) -> Option<&'static str> {
+        self.fix
     }
 
     fn run(&mut self, gate: &Gate, batch: &mut Batch, out: &Out<'_>) -> Result<(), Lost> {
-        let listener = listener()
-            .map_err(|why| Lost::new(format!("the listener does not start: {why}"), "see the message"))?;
-        listener.observed(true);
-        let result = self.observe(listener, gate, batch, out);
-        listener.observed(false);
-        result
+        let waker = self.listener.clone();
+        gate.on_change(Some(Box::new(move || waker.wake())));
+        let result = self.observe(gate, batch, out);
+        gate.on_change(None);
+        result.map_err(Lost::from)
+    }
+}
+
+impl Drop for Rdev {
+    fn drop(&mut self) {
+        let mut queue = self.listener.lock();
+        queue.is_observed = false;
+        queue.seen.clear();
+        queue.held.clear();
+    }
+}
+
+impl std::convert::From<End> for Lost {
+    fn from(end: End) -> Self {
+        match end {
+            End::Lost => Self::new(LOST.0, LOST.1),
+            End::Refused(why) => Self::new(format!("{}: {why}", REFUSED.0), REFUSED.1),
+        }
     }
 }
 
 impl Listener {
-    fn observed(&self, is_observed: bool) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.is_observed = is_observed;
-        queue.seen.clear();
-        queue.held.clear();
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn see(&self, event: EventType) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.is_observed && queue.seen.len() < MOST {
-            let what = queue.what(event);
+        let mut queue = self.lock();
+        if !queue.is_observed {
+            return;
+        }
+        // Looked at even when there is no room, so that a key that was let go isn't taken for held.
+        if let Some(what) = queue.what(event).filter(|_| queue.seen.len() < MOST) {
             queue.seen.push(Seen { time: now_ns(), what });
-            self.wake();
+            self.changed.notify_all();
         }
     }
 
+    fn end(&self, end: End) {
+        self.lock().end = Some(end);
+        self.changed.notify_all();
+    }
+
     fn wake(&self) {
-        // Fails only when it is full, and then there is something to wake up for already.
-        let _ = rustix::io::write(&self.pipe.1, &[1]);
+        // With the lock, so that it does not fall between a look and the wait that follows it.
+        let _queue = self.lock();
+        self.changed.notify_all();
     }
 }
 
-/// The listener of this process, started at the first call.
-fn listener() -> std::io::Result<&'static Listener> {
-    if let Some(listener) = LISTENER.get() {
-        return Ok(listener);
+/// Starts a listener and gives it time to fail.
+fn start() -> Result<Arc<Listener>, Lost> {
+    let mut end = End::Lost;
+    for _ in 0..TRIES {
+        let listener = Arc::new(Listener::default());
+        let own = listener.clone();
+        let listen = move || {
+            system::prepare(&own);
+            let told = own.clone();
+            let why = match rdev::listen(move |event| told.see(event.event_type)) {
+                Ok(()) => "it ended".to_owned(),
+                Err(why) => format!("{why:?}"),
+            };
+            own.end(End::Refused(why));
+        };
+        let thread = std::thread::Builder::new().name("input tap".to_owned()).stack_size(512 << 10);
+        // Not joined: it can't be stopped.
+        thread.spawn(listen).map_err(|why| Lost::from(End::Refused(why.to_string())))?;
+        let failed = |queue: &mut Queue| queue.end.is_none();
+        let waited = listener.changed.wait_timeout_while(listener.lock(), START, failed);
+        let ended = waited.unwrap_or_else(PoisonError::into_inner).0.end.clone();
+        match ended {
+            None => return Ok(listener),
+            Some(End::Lost) => {}
+            Some(refused) => {
+                end = refused;
+                break;
+            }
+        }
     }
-    let pipe = rustix::pipe::pipe()?;
-    for end in [&pipe.0, &pipe.1] {
-        rustix::io::ioctl_fionbio(end, true)?;
-    }
-    let mut is_new = false;
-    let listener = LISTENER.get_or_init(|| {
-        is_new = true;
-        Listener { queue: Mutex::default(), pipe }
-    });
-    if is_new {
-        std::thread::Builder::new().name("input tap".to_owned()).spawn(move || {
-            let Err(why) = rdev::listen(|event| listener.see(event.event_type)) else { return };
-            let mut queue = listener.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.failure = Some(format!("{why:?}"));
-            listener.wake();
-        })?;
-    }
-    Ok(listener)
+    Err(end.into())
 }
 
 impl Queue {
-    fn what(&mut self, event: EventType) -> What {
-        match event {
+    /// What an event is; nothing if it stands for nothing that happened.
+    fn what(&mut self, event: EventType) -> Option<What> {
+        Some(match event {
             EventType::MouseMove { x, y } => What::Motion { x, y },
             EventType::Wheel { delta_x, delta_y } => What::Wheel { dx: delta_x, dy: delta_y },
-            EventType::ButtonPress(button) => What::Button { button: number(button), pressed: true },
-            EventType::ButtonRelease(button) => What::Button { button: number(button), pressed: false },
+            EventType::ButtonPress(button) => What::Button { button: number(button)?, pressed: true },
+            EventType::ButtonRelease(button) => What::Button { button: number(button)?, pressed: false },
             EventType::KeyPress(key) => {
                 let change = if self.held.insert(key) { KeyChange::Press } else { KeyChange::Repeat };
                 What::Key { class: class(key), change }
@@ -212,45 +284,15 @@ impl Queue {
                 self.held.remove(&key);
                 What::Key { class: class(key), change: KeyChange::Release }
             }
-        }
+        })
     }
 }
 
-fn number(button: Button) -> i32 {
+fn number(button: Button) -> Option<i32> {
     match button {
-        Button::Left => 1,
-        Button::Middle => 2,
-        Button::Right => 3,
-        Button::Unknown(number) => number.into(),
+        Button::Left => Some(1),
+        Button::Middle => Some(2),
+        Button::Right => Some(3),
+        Button::Unknown(number) => system::further(number.into()),
     }
-}
-
-/// What a key is for. Keys are named by their place on a keyboard from the United States.
-fn class(key: Key) -> KeyClass {
-    use Key::*;
-    match key {
-        KeyA | KeyB | KeyC | KeyD | KeyE | KeyF | KeyG | KeyH | KeyI | KeyJ | KeyK | KeyL | KeyM | KeyN
-        | KeyO | KeyP | KeyQ | KeyR | KeyS | KeyT | KeyU | KeyV | KeyW | KeyX | KeyY | KeyZ => {
-            KeyClass::Letter
-        }
-        Num0 | Num1 | Num2 | Num3 | Num4 | Num5 | Num6 | Num7 | Num8 | Num9 | Kp0 | Kp1 | Kp2 | Kp3 | Kp4
-        | Kp5 | Kp6 | Kp7 | Kp8 | Kp9 => KeyClass::Digit,
-        Space => KeyClass::Space,
-        Return | KpReturn => KeyClass::Enter,
-        Backspace | Delete | KpDelete => KeyClass::Backspace,
-        Tab | UpArrow | DownArrow | LeftArrow | RightArrow | Home | End | PageUp | PageDown => {
-            KeyClass::Navigation
-        }
-        Alt | AltGr | CapsLock | ControlLeft | ControlRight | MetaLeft | MetaRight | ShiftLeft
-        | ShiftRight | NumLock | ScrollLock | Function => KeyClass::Modifier,
-        Escape | F1 | F2 | F3 | F4 | F5 | F6 | F7 | F8 | F9 | F10 | F11 | F12 | PrintScreen | Pause => {
-            KeyClass::Function
-        }
-        _ => KeyClass::Other,
-    }
-}
-
-fn now_ns() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -13,7 +13,7 @@ use crate::{
 config! {
     /// How input is observed.
     pub struct Config {
-        /// `auto`, `x11` and `evdev` on Linux, `x11` on BSD, `windows`, or `rdev` on macOS.
+        /// `auto`; `x11`, `evdev` and `rdev` on Linux, `x11` on BSD, `windows` and `rdev` on Windows, `rdev` on macOS.
         #[serde(default = "auto")]
         pub backend: String,
         /// The X display; `$DISPLAY` by default, or `:0` where that isn't set.

@@ -2,6 +2,8 @@
 
 #[cfg(target_os = "linux")]
 pub use linux::monotonic;
+#[cfg(all(target_os = "linux", feature = "rdev"))]
+pub use xlib::survive;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -17,6 +19,54 @@ mod linux {
         let call = unsafe { rustix::ioctl::Setter::<SET_CLOCK, i32>::new(CLOCK_MONOTONIC) };
         // SAFETY: as above; on something that is no input device it fails and changes nothing.
         unsafe { rustix::ioctl::ioctl(device, call) }.map_err(Into::into)
+    }
+}
+
+#[cfg(all(target_os = "linux", feature = "rdev"))]
+mod xlib {
+    use std::{
+        cell::RefCell,
+        ffi::{c_int, c_void},
+    };
+
+    type OnError = unsafe extern "C" fn(display: *mut c_void, error: *mut c_void) -> c_int;
+    type OnLoss = unsafe extern "C" fn(display: *mut c_void) -> c_int;
+
+    #[link(name = "X11")]
+    unsafe extern "C" {
+        fn XInitThreads() -> c_int;
+        fn XSetErrorHandler(handler: Option<OnError>) -> Option<OnError>;
+        fn XSetIOErrorHandler(handler: Option<OnLoss>) -> Option<OnLoss>;
+    }
+
+    thread_local! {
+        static ON_LOSS: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
+    }
+
+    /// Has the process survive its X server. Xlib ends the process when a server goes away, and there is no way back
+    /// out of the call that noticed: so that thread calls `on_loss` and stays in there for ever, which costs the thread
+    /// and its connection. This thread's `on_loss` is the given one; the handlers are the whole process's.
+    pub fn survive(on_loss: impl Fn() + 'static) {
+        ON_LOSS.set(Some(Box::new(on_loss)));
+        // SAFETY: callable at any time; the handlers are functions of this library, which is never unloaded.
+        unsafe {
+            XInitThreads();
+            XSetErrorHandler(Some(ignore));
+            XSetIOErrorHandler(Some(park));
+        }
+    }
+
+    /// A request that failed shows in what it was to bring about; by default Xlib ends the process here too.
+    unsafe extern "C" fn ignore(_: *mut c_void, _: *mut c_void) -> c_int {
+        0
+    }
+
+    unsafe extern "C" fn park(_: *mut c_void) -> c_int {
+        // Whoever else talks to a lost server by Xlib is parked as well, rather than the process ended.
+        ON_LOSS.with_borrow(|on_loss| on_loss.as_ref().map(|on_loss| on_loss()));
+        loop {
+            std::thread::park();
+        }
     }
 }
 

@@ -18,16 +18,40 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Sees displays and devices.
     #[cfg(target_os = "linux")]
     pub fn new() -> Self {
+        Self::of(&[DISPLAYS, DEVICES])
+    }
+
+    /// Sees displays only.
+    #[cfg(target_os = "linux")]
+    pub fn displays() -> Self {
+        Self::of(&[DISPLAYS])
+    }
+
+    /// Readable when there was a change since the last [`drain`](Self::drain), if that can be watched.
+    #[cfg(target_os = "linux")]
+    pub fn fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.inotify.as_ref().map(std::os::fd::AsFd::as_fd)
+    }
+
+    #[cfg(target_os = "linux")]
+    pub fn drain(&self) {
+        let mut bytes = [0; 4096];
+        while self.fd().is_some_and(|fd| rustix::io::read(fd, &mut bytes).is_ok_and(|n| n > 0)) {}
+    }
+
+    #[cfg(target_os = "linux")]
+    fn of(folders: &[&str]) -> Self {
         use rustix::fs::inotify;
         let watched = || -> rustix::io::Result<_> {
             let fd = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
             let what =
                 inotify::WatchFlags::CREATE | inotify::WatchFlags::ATTRIB | inotify::WatchFlags::MOVED_TO;
-            for folder in [DISPLAYS, DEVICES] {
-                // Either may be missing; then the time is all there is.
-                let _ = inotify::add_watch(&fd, folder, what);
+            for folder in folders {
+                // Each may be missing; then the time is all there is.
+                let _ = inotify::add_watch(&fd, *folder, what);
             }
             Ok(fd)
         };

@@ -9,8 +9,20 @@ use crate::{
     sys::{self, Hook, Seen},
 };
 
-/// Mouse and keyboard hooks.
-pub struct Hooks;
+/// Mouse and keyboard hooks of the thread that opened it.
+pub struct Hooks {
+    hook: Hook,
+}
+
+impl Hooks {
+    pub fn open() -> Result<Self, Lost> {
+        Hook::new().map(|hook| Self { hook }).map_err(lost)
+    }
+}
+
+fn lost(why: std::io::Error) -> Lost {
+    Lost::new(format!("Windows refuses the input hooks: {why}"), "start the agent in the session")
+}
 
 impl Backend for Hooks {
     fn name(&self) -> String {
@@ -24,11 +36,7 @@ impl Backend for Hooks {
     }
 
     fn run(&mut self, gate: &Gate, batch: &mut Batch, out: &Out<'_>) -> Result<(), Lost> {
-        let lost = |why| {
-            Lost::new(format!("Windows refuses the input hooks: {why}"), "start the agent in the session")
-        };
         let thread = sys::thread();
-        let hook = Hook::new().map_err(lost)?;
         gate.on_change(Some(Box::new(move || sys::wake(thread))));
         // Hooks are stamped by the performance counter, events by the host's clock.
         let shift = out.mono_ns().map_or(0, |now| now.wrapping_sub(sys::mono_ns()));
@@ -37,7 +45,7 @@ impl Backend for Hooks {
             if gate.wanted() != Wanted::Run {
                 break Ok(());
             }
-            let waited = hook.wait(|seen| {
+            let waited = self.hook.wait(|seen| {
                 state.take(seen, batch);
                 if batch.is_full() {
                     batch.flush(out);

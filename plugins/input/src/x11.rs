@@ -77,11 +77,29 @@ struct State {
 impl X11 {
     /// Connects and has the server send events.
     pub fn open(display: &str, gate: &Arc<Gate>) -> Result<Self, Lost> {
-        Self::connect(display, gate).map_err(|why| {
-            let fix = "start the agent in the session, where DISPLAY is set (for a trial: \
-                       `Xvfb :99 -noreset &` and `DISPLAY=:99`); it connects by itself once the display is there";
-            Lost::new(format!("no X display {display} ({why})"), fix)
-        })
+        Self::connect(display, gate).map_err(|why| no_display(display, &why))
+    }
+
+    /// Whether a display is there and has RECORD, which is all that others may need of it.
+    #[cfg(feature = "rdev")]
+    pub fn has_record(display: &str, gate: &Arc<Gate>) -> Result<(), Lost> {
+        let has = |server: Server| {
+            server.extension_information(x11rb::protocol::record::X11_EXTENSION_NAME).map_err(Failure::from)
+        };
+        match line::connect(display, gate).and_then(|(server, _)| has(server)) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                let why = format!("the X server on {display} has no RECORD");
+                Err(Lost::new(why, "start the X server with its RECORD extension"))
+            }
+            Err(why) => Err(no_display(display, &why)),
+        }
+    }
+
+    /// Whether a display could be observed.
+    #[cfg(target_os = "linux")]
+    pub fn answers(display: &str, gate: &Arc<Gate>) -> bool {
+        line::connect(display, gate).is_ok()
     }
 
     fn connect(display: &str, gate: &Arc<Gate>) -> Result<Self, Failure> {
@@ -154,6 +172,12 @@ impl X11 {
             }
         }
     }
+}
+
+fn no_display(display: &str, why: &Failure) -> Lost {
+    let fix = "start the agent in the session, where DISPLAY is set (for a trial: \
+               `Xvfb :99 -noreset &` and `DISPLAY=:99`); it connects by itself once the display is there";
+    Lost::new(format!("no X display {display} ({why})"), fix)
 }
 
 impl Backend for X11 {
