@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! {"manifest":1,"device":"<id>","first":1,"last":120,"previous":null,
-//!  "public_key":"…","sinks":{"local":{"from":1},"s3":{"from":1,"kinds":["activity"]}},
+//!  "public_key":"…","sinks":{"desk":{"from":1},"archive":{"from":1,"kinds":["activity"]}},
 //!  "objects":[{"key":"v=1/…/<first>-<last>.ndjson.zst","kind":"activity","len":812,"sha256":"…","records":3,"seq":[[1,2],[5,5]]}],
 //!  "blobs":[{"key":"v=1/…/_blob/…","kind":"screenshot","seq":5,"len":90112,"sha256":"…","media_type":"image/webp"}],
 //!  "gaps":[{"seq":6,"reason":"damaged","first_seq":3,"last_seq":4,"count":2,"text":"…"}],
