@@ -112,6 +112,20 @@ pub fn names(path: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// How many bytes this user may still write to the disk a folder is on, and how many it has in all; none where the
+/// system doesn't tell.
+#[cfg(unix)]
+pub fn room(path: &Path) -> Option<(u64, u64)> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some((disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize)))
+}
+
+/// The same.
+#[cfg(not(unix))]
+pub fn room(_: &Path) -> Option<(u64, u64)> {
+    None
+}
+
 /// A path with something after its last letter.
 pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

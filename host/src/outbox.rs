@@ -30,6 +30,13 @@ use crate::{
     spool::Spool,
 };
 
+/// What of the disk is left free for records: so much, of a small disk this part.
+const MARGIN: u64 = 16_000_000;
+/// See `MARGIN`.
+const PART: u64 = 20;
+/// How the name of a tombstone ends.
+const GONE: &str = ".gone";
+
 /// A blob that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -103,9 +110,16 @@ impl Outbox {
         self.folder.join(format!("{seq:020}.{extension}"))
     }
 
-    /// Takes a blob.
+    /// Takes a blob, if enough room stays for records: without room nothing could be sealed, and so nothing would leave.
     pub fn add(&self, entry: &Entry, bytes: &[u8]) -> Result<()> {
         let file = self.file(&entry.blob);
+        disk::folder(&self.folder)?;
+        if let Some((free, all)) = disk::room(&self.folder)
+            && free < bytes.len() as u64 + MARGIN.min(all / PART)
+        {
+            let source = io::ErrorKind::StorageFull.into();
+            return Err(Error::State { doing: "keep room for records", path: file, source });
+        }
         disk::write(&file, bytes)?;
         let text = serde_json::json!(entry).to_string();
         let noted = disk::write(&self.path(entry.blob.seq, "json"), text.as_bytes());
@@ -156,18 +170,19 @@ impl Outbox {
 
     /// What up to a number has waited so long, and what was deleted. What can't be read now is left for another time.
     pub fn ripe(&self, clock: &Clock, grace: Duration, last: u64) -> Result<Ripe> {
-        let mut ripe = Ripe::default();
-        let mut due = true;
-        for seq in self.numbers()?.into_iter().take_while(|seq| *seq <= last) {
+        let (mut ripe, mut due) = (Ripe::default(), true);
+        let names = self.names()?;
+        let buried: BTreeSet<u64> =
+            names.iter().filter(|(_, name)| name.ends_with(GONE)).map(|(seq, _)| *seq).collect();
+        for seq in numbers(&names).into_iter().take_while(|seq| *seq <= last) {
+            if !due && !buried.contains(&seq) {
+                continue;
+            }
             match self.held(seq) {
                 Ok(Some(Held::Deleted(stone))) => ripe.deleted.push(stone),
+                Ok(Some(Held::Waits(entry))) if entry.waited(clock) >= grace => ripe.released.push(entry),
                 // None that came later has waited longer.
-                Ok(Some(Held::Waits(entry))) => {
-                    due = due && entry.waited(clock) >= grace;
-                    if due {
-                        ripe.released.push(entry);
-                    }
-                }
+                Ok(Some(Held::Waits(_))) => due = false,
                 Ok(Some(Held::Damaged)) => ripe.lost.push(seq),
                 Ok(None) => {}
                 Err(error) => warn!(%error, "what waits here is looked at again at the next seal"),
@@ -176,7 +191,8 @@ impl Outbox {
         Ok(ripe)
     }
 
-    /// Moves the bytes of an entry to where sinks find them; false if they are not there, or not what they were.
+    /// Moves the bytes of an entry to where sinks find them; false if they are not there, or not what they were. The move
+    /// is durable after [`settle`](Self::settle).
     pub fn release(&self, blob: &BlobEntry, spool: &Spool) -> Result<bool> {
         let (from, to) = (self.file(blob), spool.path(&blob.key));
         if !from.exists() {
@@ -189,8 +205,20 @@ impl Outbox {
         if disk::hex(&disk::sha256(&bytes)) != blob.sha256 {
             return Ok(false);
         }
-        disk::rename(&from, &to)?;
+        disk::folder(to.parent().unwrap_or(spool.root()))?;
+        fs::rename(&from, &to).doing("rename into the spool", &to)?;
         Ok(true)
+    }
+
+    /// Makes the moves of blobs durable.
+    pub fn settle<'a>(&self, moved: impl IntoIterator<Item = &'a BlobEntry>, spool: &Spool) -> Result<()> {
+        let to = moved.into_iter().filter_map(|blob| spool.path(&blob.key).parent().map(Path::to_owned));
+        let folders: BTreeSet<PathBuf> = to.collect();
+        if folders.is_empty() {
+            return Ok(());
+        }
+        folders.iter().try_for_each(|folder| disk::sync_folder(folder))?;
+        disk::sync_folder(&self.folder)
     }
 
     /// Takes the bytes back that a seal which came to nothing had moved.
@@ -202,24 +230,20 @@ impl Outbox {
     /// Deletes what waits, but for its tombstone.
     pub fn delete(&self, stone: &Tombstone, spool: &Spool) -> Result<()> {
         self.bury(stone)?;
-        self.clear(stone.seq)?;
+        self.clear(&[stone.seq].into())?;
         disk::remove(&spool.path(&stone.key))
     }
 
     /// Removes everything about what a final seal has told, or what never was.
-    pub fn forget(&self, seq: u64) -> Result<()> {
-        self.clear(seq)?;
-        let stone = self.path(seq, "gone");
-        if stone.exists() {
-            disk::remove(&stone)?;
-            disk::sync_folder(&self.folder)?;
-        }
-        Ok(())
+    pub fn forget(&self, told: &BTreeSet<u64>) -> Result<()> {
+        self.clear(told)?;
+        // A tombstone goes last: until then what it stands for must not come back.
+        self.remove(|seq, name| name.ends_with(GONE) && told.contains(&seq))
     }
 
     /// Removes all of the device.
     pub fn forget_all(&self) -> Result<()> {
-        self.numbers()?.into_iter().try_for_each(|seq| self.forget(seq))?;
+        self.forget(&numbers(&self.names()?).into_iter().collect())?;
         let _ = fs::remove_dir(&self.folder);
         Ok(())
     }
@@ -227,16 +251,15 @@ impl Outbox {
     /// Sets right what a crash left: `last` is the last final manifest, `known` tells the numbers of records there are.
     pub fn recover(&self, spool: &Spool, last: Option<&Manifest>, known: impl Fn(u64) -> bool) -> Result<()> {
         let listed: BTreeSet<u64> = last.into_iter().flat_map(listed).collect();
-        for seq in self.numbers()? {
-            if listed.contains(&seq) || !known(seq) {
-                self.forget(seq)?;
-                continue;
-            }
+        let (over, here): (BTreeSet<u64>, BTreeSet<u64>) =
+            self.numbers()?.into_iter().partition(|seq| listed.contains(seq) || !known(*seq));
+        self.forget(&over)?;
+        for seq in here {
             match self.held(seq) {
                 Ok(Some(Held::Waits(entry))) => self.take_back(&entry.blob, spool)?,
                 Ok(Some(Held::Deleted(stone))) => self.delete(&stone, spool)?,
                 // Bytes of which nothing is known: the crash came before they began to wait.
-                Ok(None) => self.forget(seq)?,
+                Ok(None) => self.forget(&[seq].into())?,
                 // The next seal tells that it is lost.
                 Ok(Some(Held::Damaged)) => {}
                 Err(error) => warn!(%error, "what waits here is looked at again at the next seal"),
@@ -245,13 +268,14 @@ impl Outbox {
         Ok(())
     }
 
-    /// Every number there is any file of.
+    /// Every file with its number, in order.
+    fn names(&self) -> Result<Vec<(u64, String)>> {
+        let names = disk::names(&self.folder)?.into_iter();
+        Ok(names.filter_map(|name| Some((name.split('.').next()?.parse().ok()?, name))).collect())
+    }
+
     fn numbers(&self) -> Result<Vec<u64>> {
-        let names = disk::names(&self.folder)?;
-        let mut numbers: Vec<u64> =
-            names.iter().filter_map(|name| name.split('.').next()?.parse().ok()).collect();
-        numbers.dedup();
-        Ok(numbers)
+        self.names().map(|names| numbers(&names))
     }
 
     fn held(&self, seq: u64) -> Result<Option<Held>> {
@@ -262,17 +286,27 @@ impl Outbox {
         Ok(entry.map(|entry| entry.map_or(Held::Damaged, Held::Waits)))
     }
 
-    /// Removes all files of a number but the tombstone, for good.
-    fn clear(&self, seq: u64) -> Result<()> {
-        let (stem, mut removed) = (format!("{seq:020}."), false);
-        for name in disk::names(&self.folder)? {
-            if name.strip_prefix(&stem).is_some_and(|end| end != "gone") {
-                disk::remove(&self.folder.join(name))?;
-                removed = true;
-            }
-        }
-        if removed { disk::sync_folder(&self.folder) } else { Ok(()) }
+    /// Removes all files of these numbers but their tombstones, for good.
+    fn clear(&self, gone: &BTreeSet<u64>) -> Result<()> {
+        self.remove(|seq, name| !name.ends_with(GONE) && gone.contains(&seq))
     }
+
+    fn remove(&self, which: impl Fn(u64, &str) -> bool) -> Result<()> {
+        let names = self.names()?;
+        let mut gone = names.iter().filter(|(seq, name)| which(*seq, name)).peekable();
+        if gone.peek().is_none() {
+            return Ok(());
+        }
+        gone.try_for_each(|(_, name)| disk::remove(&self.folder.join(name)))?;
+        disk::sync_folder(&self.folder)
+    }
+}
+
+/// Each number once.
+fn numbers(names: &[(u64, String)]) -> Vec<u64> {
+    let mut numbers: Vec<u64> = names.iter().map(|(seq, _)| *seq).collect();
+    numbers.dedup();
+    numbers
 }
 
 /// The numbers of the blobs a manifest tells about.

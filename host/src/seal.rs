@@ -127,6 +127,7 @@ impl Draft<'_> {
                 false => manifest.add_lost_blob(blob.seq, Some(&blob.key)),
             }
         }
+        self.outbox.settle(&manifest.blobs, self.spool)?;
         manifest.tombstones.clone_from(&self.ripe.deleted);
         self.ripe.lost.iter().for_each(|seq| manifest.add_lost_blob(*seq, None));
         Ok(())

@@ -1,4 +1,5 @@
-//! What the journal costs: a durable append against a bare write and fdatasync of as many bytes to the same disk.
+//! What the journal costs: a durable append against a bare write and fdatasync of as many bytes to the same disk, and
+//! how many bytes reach the disk for each that is journaled.
 //!
 //! `cargo bench -p candor-tests --bench journal`
 
@@ -71,7 +72,56 @@ fn ratios() {
 #[cfg(not(unix))]
 fn ratios() {}
 
+/// How many bytes this process has had written to disks, as the kernel counts them: whole pages.
+#[cfg(target_os = "linux")]
+fn on_disk() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/io").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    line.unwrap().parse().unwrap()
+}
+
+/// Journal, objects, manifests and screenshots: what reaches the disk of records that compress to about a half, as
+/// activity does to less, and of screenshots that don't.
+#[cfg(target_os = "linux")]
+fn written() {
+    use host::journal::Blob;
+    let folder = folder();
+    let journal = Journal::open(Options::new(folder.path(), Clock::system())).unwrap().0;
+    let mut seed = 1_u64;
+    let mut random = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let (before, mut data) = (on_disk(), 0);
+    for n in 0..20_000 {
+        let text: String = (0..BODY / 16).map(|_| format!("{:016x}", random())).collect();
+        let mut record = Record::new("activity", "activity", format!("{{\"x\":\"{text}\"}}"));
+        // What a frame holds beside the body.
+        data += record.body.len() as u64 + 300;
+        if n % 100 == 0 {
+            let bytes: Vec<u8> = (0..8192).flat_map(|_| random().to_le_bytes()).collect();
+            data += bytes.len() as u64;
+            record.kind = "screenshot".into();
+            record.blob = Some(Blob { media_type: "image/jpeg".into(), bytes });
+        }
+        journal.append(record).unwrap();
+    }
+    journal.seal().unwrap();
+    journal.close(Duration::from_secs(60)).unwrap();
+    let ratio = (on_disk() - before) as f64 / data as f64;
+    let verdict = if ratio <= 2.1 { "" } else { " EXCEEDED" };
+    println!(
+        "{data} bytes journaled, sealed and released: {ratio:.2} bytes on disk for each (at most 2.1{verdict})"
+    );
+}
+
+#[cfg(not(target_os = "linux"))]
+fn written() {}
+
 fn main() {
     divan::main();
     ratios();
+    written();
 }

@@ -268,10 +268,10 @@ impl Tail {
         self.pending.clear();
         self.written = 0;
         self.failed = None;
-        for seq in self.blobs.drain(..) {
-            if let Err(error) = self.outbox.forget(seq) {
-                warn!(%error, "the blob of a lost record stays until the next start");
-            }
+        if !self.blobs.is_empty()
+            && let Err(error) = self.outbox.forget(&self.blobs.drain(..).collect())
+        {
+            warn!(%error, "blobs of lost records stay until the next start");
         }
         self.trouble = Some(cause.clone());
         Dropped { count, cause }

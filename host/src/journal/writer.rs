@@ -1,6 +1,7 @@
 //! The journal's thread: takes records, commits them in groups, seals when it is time, counts what is lost.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, SyncSender},
@@ -56,7 +57,7 @@ pub struct Writer {
     relieved: Option<Instant>,
     syncs: Vec<SyncSender<Result<u64>>>,
     /// Numbers of blobs that the last seal told, and that are still in the outbox.
-    told: Vec<u64>,
+    told: BTreeSet<u64>,
     /// How many bytes the spool and the outbox had when that was last looked at; none: not yet in this run.
     used: Option<u64>,
     /// How many bytes have come to them since, whatever went.
@@ -104,7 +105,7 @@ impl Writer {
             syncs: Vec::new(),
             seals: Vec::new(),
             dispute: Dispute::None,
-            told: Vec::new(),
+            told: BTreeSet::new(),
             used: None,
             grown: 0,
             retained: None,

@@ -23,6 +23,8 @@ use serde_json::Value;
 pub struct Audit {
     /// Every record, by device and number.
     pub records: BTreeMap<(String, u64), Value>,
+    /// Every number of an object that the quota took, as a gap says.
+    pub taken: BTreeMap<String, Runs>,
     /// Every number declared missing, by device.
     pub declared: BTreeMap<String, Runs>,
     /// What became of each blob that left or was deleted, by its record's device and number.
@@ -71,9 +73,15 @@ pub fn settle(state: &Path) -> Audit {
 /// Checks what is in the spool of a state folder whose journal is closed.
 pub fn audit(state: &Path) -> Audit {
     let spool = Spool::at(state);
-    let mut found = Audit { records: BTreeMap::new(), declared: BTreeMap::new(), blobs: BTreeMap::new() };
+    let mut found = Audit {
+        records: BTreeMap::new(),
+        taken: BTreeMap::new(),
+        declared: BTreeMap::new(),
+        blobs: BTreeMap::new(),
+    };
     let mut listed = BTreeSet::new();
     for device in spool.devices().expect("devices") {
+        let quota = Quota::read(&spool, &device);
         let (mut next, mut previous) = (1, None);
         for seal in spool.seals(&device).expect("seals") {
             let manifest = spool.manifest(&seal).expect("a manifest");
@@ -84,6 +92,15 @@ pub fn audit(state: &Path) -> Audit {
             );
             let mut seen = Runs::default();
             for object in &manifest.objects {
+                let (first, last) =
+                    (object.seq.iter().next().expect("one").0, object.seq.last().expect("one"));
+                if !spool.path(&object.key).exists() && quota.took(&object.kind, first, last) {
+                    for (first, last) in object.seq.iter() {
+                        seen.add(first, last);
+                        found.taken.entry(device.clone()).or_default().add(first, last);
+                    }
+                    continue;
+                }
                 spool.object(&object.key, &object.sha256).expect("as sealed");
                 listed.insert(object.key.clone());
                 let mut numbers = Vec::new();
@@ -111,6 +128,10 @@ pub fn audit(state: &Path) -> Audit {
             }
             let mut fates = Vec::new();
             for blob in &manifest.blobs {
+                if !spool.path(&blob.key).exists() && quota.took("_blob", blob.seq, blob.seq) {
+                    fates.push((blob.seq, Fate::Lost));
+                    continue;
+                }
                 spool.object(&blob.key, &blob.sha256).expect("as sealed");
                 listed.insert(blob.key.clone());
                 fates.push((blob.seq, Fate::Listed(std::fs::read(spool.path(&blob.key)).expect("bytes"))));
@@ -146,15 +167,38 @@ pub fn audit(state: &Path) -> Audit {
         .iter()
         .filter_map(|path| path.strip_prefix(spool.root()).ok()?.to_str().map(str::to_owned))
         .collect();
-    assert_eq!(files, listed, "files that no manifest lists, or the other way round");
+    let differ: Vec<_> = files.symmetric_difference(&listed).collect();
+    assert!(differ.is_empty(), "files that no manifest lists, or the other way round: {differ:#?}");
     // And as somebody would who has nothing but the store, with little in memory at once.
     if !files.is_empty() {
         let store = verify::folder(spool.root()).expect("a store");
-        let options = verify::Options { window: 5, ..verify::Options::default() };
+        let options =
+            verify::Options { window: 5, sink: Some("away".to_owned()), ..verify::Options::default() };
         let reports = verify::verify(&*store, &options, &indicatif::ProgressBar::hidden()).expect("readable");
         assert!(reports.iter().all(verify::Report::is_complete), "{reports:#?}");
     }
     found
+}
+
+/// What gaps say that the quota took.
+struct Quota(Vec<(String, u64, u64)>);
+
+impl Quota {
+    fn read(spool: &Spool, device: &str) -> Self {
+        let seals = spool.seals(device).expect("seals");
+        let gaps = seals.iter().flat_map(|seal| spool.manifest(seal).expect("a manifest").gaps);
+        let of = |gap: serde_json::Map<String, Value>| {
+            let number = |name: &str| gap[name].as_u64().expect("a number");
+            let took =
+                || (gap["of"].as_str().expect("text").to_owned(), number("from_seq"), number("to_seq"));
+            (gap["reason"] == "quota").then(took)
+        };
+        Self(gaps.filter_map(of).collect())
+    }
+
+    fn took(&self, of: &str, first: u64, last: u64) -> bool {
+        self.0.iter().any(|(took, from, to)| took == of && *from <= first && last <= *to)
+    }
 }
 
 fn lines(path: &Path) -> Vec<String> {

@@ -144,7 +144,7 @@ fn blob_that_vanished_or_changed_is_told_in_the_manifest() {
     let waiting = outbox.waiting().expect("entries");
     fs::remove_file(outbox.file(&waiting[0].blob)).expect("removed");
     fs::write(outbox.file(&waiting[1].blob), "other bytes").expect("written");
-    outbox.forget(waiting[2].blob.seq).expect("removed");
+    outbox.forget(&[waiting[2].blob.seq].into()).expect("removed");
     journal.seal().expect("sealed");
     drop(journal);
     let text = String::from_utf8(manifests(state.path()).remove(0)).expect("text");

@@ -18,6 +18,7 @@ const FIRST: &str = "CANDOR_DRIVER_FIRST";
 const SEAL: &str = "CANDOR_DRIVER_SEAL_MS";
 const COUNT: &str = "CANDOR_DRIVER_COUNT";
 const GRACE: &str = "CANDOR_DRIVER_GRACE_MS";
+const MAX: &str = "CANDOR_DRIVER_MAX";
 
 /// Does nothing unless it is the child of a test below.
 #[test]
@@ -30,6 +31,10 @@ fn driver() {
     options.seal_every = Duration::from_millis(number(SEAL));
     let grace = std::env::var(GRACE).ok().map(|text| text.parse().expect("a number"));
     options.grace = Duration::from_millis(grace.unwrap_or(0));
+    if let Ok(max) = std::env::var(MAX) {
+        options.max = max.parse().expect("a number");
+        options.sinks = vec!["away".to_owned()];
+    }
     let (journal, recovery) = match Journal::open(options) {
         Ok(opened) => opened,
         Err(error) => return eprintln!("driver: {error}"),
@@ -113,6 +118,13 @@ impl Driver {
     pub fn start_waiting(state: &Path, first: u64, grace_ms: u64) -> Self {
         let mut command = Command::new(this());
         command.env(GRACE, grace_ms.to_string());
+        Self::spawn(command, state, first, "40")
+    }
+
+    /// Starts one with so many bytes for what waits.
+    pub fn start_within(state: &Path, first: u64, max: u64) -> Self {
+        let mut command = Command::new(this());
+        command.env(MAX, max.to_string());
         Self::spawn(command, state, first, "40")
     }
 

@@ -9,10 +9,14 @@ use std::{
 
 use host::{
     clock::Clock,
-    journal::{Journal, Options, Record},
+    journal::{Blob, Journal, Options, Record},
 };
 
-use super::{audit, crash, driver::Driver};
+use super::{
+    audit::{self, Fate},
+    crash,
+    driver::{Driver, pixels},
+};
 
 /// A small file system in memory. Gone when dropped.
 struct Small {
@@ -115,6 +119,43 @@ fn full_disk_wedges_nothing_and_what_is_lost_is_counted() {
     let told: u64 = audit.gaps("unwritable").iter().filter_map(|gap| gap["count"].as_u64()).sum();
     assert_eq!(stored.len() as u64 + told, end, "stored and told lost are all there were");
     assert_eq!(audit.missing(), 0, "a lost record never had a number");
+}
+
+#[test]
+fn screenshots_on_a_full_disk_are_told_lost_and_none_is_half_there() {
+    let Some(small) = Small::new("8m") else {
+        println!("skipped: no tmpfs can be mounted here; run as root on Linux");
+        return;
+    };
+    let state = small.path().join("state");
+    let (journal, count) = (open(&state), 90);
+    for n in 0..count {
+        let bytes = pixels(n).repeat(40);
+        let record = Record::new("screenshot", "screen", format!("{{\"n\":{n}}}"));
+        let blob = Some(Blob { media_type: "image/jpeg".into(), bytes });
+        journal.append(Record { blob, ..record }).expect("taken");
+        let _ = journal.sync();
+    }
+    // There is room for 8 MB, and they have 10: those that don't fit leave room to seal the others.
+    journal.seal().expect("sealed");
+    let size = fs::metadata(small.fill()).expect("a file").len();
+    println!("{size} bytes were left");
+    append_until(&journal, 1000, |n, _| n == 1010);
+    fs::remove_file(small.path().join("ballast")).expect("removed");
+    append_until(&journal, 1100, |_, well| well);
+    journal.seal().expect("sealed");
+    journal.close(Duration::from_secs(10)).expect("closed");
+    let audit = audit::audit(&state);
+    let stored: Vec<u64> = audit.numbers().into_iter().filter(|n| *n < count).collect();
+    assert!(stored.len() > 40 && stored.len() < count as usize, "{stored:?}");
+    let told: u64 = audit.gaps("unwritable").iter().filter_map(|gap| gap["count"].as_u64()).sum();
+    assert!(told >= count - stored.len() as u64, "{told} told of {}", count - stored.len() as u64);
+    assert_eq!(
+        (audit.blobs.len(), audit.missing()),
+        (stored.len(), 0),
+        "each that is stored has its picture"
+    );
+    assert!(audit.blobs.values().all(|fate| matches!(fate, Fate::Listed(bytes) if bytes.len() > 100_000)));
 }
 
 #[test]

@@ -3,13 +3,18 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use host::{
+    journal::Runs,
     outbox::Outbox,
     retain::{Rules, quota},
     seal::Manifest,
 };
 use serde_json::Value;
 
-use super::retain::{Desk, keys};
+use super::{
+    audit::{self, Fate},
+    driver::{self, Driver},
+    retain::{Desk, keys},
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -99,6 +104,27 @@ fn quota_takes_screenshots_before_records_oldest_first_and_tells_what_for_whom()
         missed += keys(manifest).iter().filter(|(_, key)| is_lost(key)).count();
     }
     assert!((lost - 1..=lost).contains(&(missed as u64)), "{missed} of {lost}");
+}
+
+#[test]
+fn kill_while_the_quota_takes_its_part_leaves_nothing_missing_that_is_not_declared() {
+    let state = tempfile::tempdir().expect("a folder");
+    let mut acknowledged = Vec::new();
+    for round in 0..driver::rounds("CANDOR_KILLS", 6) {
+        let first = round * 1_000_000;
+        let mut driver = Driver::start_within(state.path(), first, 100_000);
+        driver.run(round, 120);
+        driver.kill();
+        acknowledged.push(driver.before(first, u64::MAX));
+    }
+    // What is not there is in a gap, or the audit fails; what is acknowledged is there, or in a gap.
+    let audit = audit::settle(state.path());
+    let lost = audit.blobs.values().any(|fate| *fate == Fate::Lost);
+    assert!(!audit.taken.is_empty() || lost, "the quota took nothing");
+    let stored = audit.numbers().len() as u64;
+    let taken: u64 = audit.taken.values().map(Runs::count).sum();
+    let all: u64 = acknowledged.iter().map(|numbers| numbers.end - numbers.start).sum();
+    assert!(stored + taken >= all, "{stored} stored and {taken} taken of {all}");
 }
 
 #[test]

@@ -312,6 +312,39 @@ fn nothing_undelivered_goes_below_the_quota_whatever_the_rules() {
 }
 
 #[test]
+fn disk_is_given_back_when_a_backlog_has_drained() {
+    let desk = Desk::new(&["a"], |options| options.rules = Rules::age(DAY));
+    // What waited for a month while the sink was away: 40 MB.
+    for _ in 0..10 {
+        for n in 0..40 {
+            let blob = Blob { media_type: "image/jpeg".into(), bytes: pixels(n).repeat(40) };
+            let record = Record::new("screenshot", "test", "{}");
+            desk.journal.append(Record { blob: Some(blob), ..record }).expect("taken");
+        }
+        desk.seal();
+    }
+    let size = || size(desk.state.path());
+    assert!(size() > 40_000_000);
+    desk.clock.advance(30 * DAY);
+    desk.append("activity", 1);
+    desk.seal();
+    assert!(size() > 40_000_000, "nothing goes before the sink has it");
+    desk.drain("a");
+    desk.append("activity", 2);
+    desk.clock.advance(Duration::from_secs(3600));
+    desk.seal();
+    assert!(size() <= 2_000_000, "{} bytes stay", size());
+}
+
+/// The bytes of all files below a folder.
+fn size(folder: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries
+        .map(|path| if path.is_dir() { size(&path) } else { path.metadata().map_or(0, |file| file.len()) })
+        .sum()
+}
+
+#[test]
 fn keep_removes_this_devices_old_data_from_a_store_and_no_manifest() {
     let shelf = Shelf::default();
     let put = |key: String| _ = shelf.stored.lock().expect("a lock").insert(key, 10);

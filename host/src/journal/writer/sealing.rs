@@ -67,9 +67,9 @@ impl Writer {
 
     /// Forgets what a final seal has told. Until that has worked nothing is sealed, or it might be told twice.
     fn forget_told(&mut self) -> Result<()> {
-        while let Some(seq) = self.told.last() {
-            self.tail.outbox.forget(*seq)?;
-            self.told.pop();
+        if !self.told.is_empty() {
+            self.tail.outbox.forget(&self.told)?;
+            self.told.clear();
         }
         Ok(())
     }
