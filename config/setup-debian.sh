@@ -5,7 +5,7 @@ set -eu
 
 build='gcc libc6-dev pkg-config libx11-dev libxext-dev libxcb1-dev libxi-dev libxtst-dev libegl-dev libgbm-dev
     libwayland-dev libpipewire-0.3-dev'
-tests='e2fsprogs fonts-dejavu-core imagemagick openbox python3 python3-venv strace tesseract-ocr util-linux x11-utils
+tests='dbus-daemon e2fsprogs fonts-dejavu-core imagemagick openbox python3 python3-venv strace sway tesseract-ocr util-linux x11-utils
     x11-xserver-utils xdotool xfsprogs xinput xserver-xorg-core xserver-xorg-video-dummy xterm xvfb'
 with_tests=no
 

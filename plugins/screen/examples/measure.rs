@@ -57,7 +57,7 @@ fn main() {
     let small = blur();
     println!("{:<44} {:8} bytes, {}×{}", "", small.bytes.len(), small.width, small.height);
 
-    let picture = image::RgbaImage::from_raw(width, height, copy(&frame).into_tight()).unwrap();
+    let picture = image::RgbaImage::from_raw(width, height, copy(&frame).into_bytes()).unwrap();
     let jpeg = |picture: &image::RgbaImage| {
         let rgb = image::DynamicImage::ImageRgba8(picture.clone()).into_rgb8();
         let mut file = Vec::new();

@@ -47,7 +47,7 @@ pub fn small(picture: &Small, style: Style) -> Result<Image, Error> {
 /// Encodes a frame as it is.
 pub fn whole(frame: Frame, style: Style) -> Result<Image, Error> {
     let (width, height) = (frame.width(), frame.height());
-    let mut bytes = frame.into_tight();
+    let mut bytes = frame.into_bytes();
     if style.format == Format::Jpeg {
         return encode(width, height, &bytes, ColorType::Rgba, style);
     }

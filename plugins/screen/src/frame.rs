@@ -57,17 +57,25 @@ fn span(from: i64, to: i64) -> u32 {
 pub struct Frame {
     width: u32,
     height: u32,
-    /// Bytes from one row to the next.
-    stride: usize,
     bytes: Vec<u8>,
 }
 
 impl Frame {
-    /// Takes over pixels; `None` when there are too few of them, or none.
-    pub fn new(width: u32, height: u32, stride: usize, bytes: Vec<u8>) -> Option<Self> {
+    /// Takes over pixels and drops what lies between rows, which follow each other every `stride` bytes; `None` when
+    /// there are too few of them, or none.
+    pub fn new(width: u32, height: u32, stride: usize, mut bytes: Vec<u8>) -> Option<Self> {
         let row = width as usize * 4;
         let needed = stride.checked_mul((height as usize).checked_sub(1)?)?.checked_add(row)?;
-        (width > 0 && stride >= row && bytes.len() >= needed).then_some(Self { width, height, stride, bytes })
+        if width == 0 || stride < row || bytes.len() < needed {
+            return None;
+        }
+        if stride > row {
+            for y in 1..height as usize {
+                bytes.copy_within(y * stride..y * stride + row, y * row);
+            }
+        }
+        bytes.truncate(row * height as usize);
+        Some(Self { width, height, bytes })
     }
 
     /// Takes over pixels whose rows follow each other directly.
@@ -85,21 +93,18 @@ impl Frame {
         self.height
     }
 
-    /// Its rows, from the top, without what lies between them.
+    /// Its rows, from the top.
     pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        let row = self.width as usize * 4;
-        self.bytes.chunks(self.stride).take(self.height as usize).map(move |bytes| &bytes[..row])
+        self.bytes.chunks(self.width as usize * 4)
     }
 
     /// All pixels one after the other.
-    pub fn into_tight(mut self) -> Vec<u8> {
-        let row = self.width as usize * 4;
-        if self.stride > row {
-            for y in 1..self.height as usize {
-                self.bytes.copy_within(y * self.stride..y * self.stride + row, y * row);
-            }
-        }
-        self.bytes.truncate(row * self.height as usize);
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// All pixels one after the other.
+    pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
@@ -109,7 +114,7 @@ impl Frame {
         let Some(area) = area.shared(whole) else { return };
         let (left, width) = (area.x as usize * 4, area.width as usize * 4);
         for y in area.y as usize..area.y as usize + area.height as usize {
-            let start = y * self.stride + left;
+            let start = y * self.width as usize * 4 + left;
             for pixel in self.bytes[start..start + width].chunks_exact_mut(4) {
                 pixel.copy_from_slice(&[0, 0, 0, 255]);
             }
@@ -175,8 +180,12 @@ mod tests {
     #[test]
     fn rows_are_moved_together_without_the_bytes_between() {
         let mut dice = Dice(3);
-        let frame = Frame::new(2, 3, 11, (0..33).map(|_| dice.below(256) as u8).collect()).unwrap();
-        let rows: Vec<u8> = frame.rows().flatten().copied().collect();
-        assert_eq!(frame.into_tight(), rows);
+        for _ in 0..200 {
+            let (width, height) = (1 + dice.below(9), 1 + dice.below(9));
+            let (row, stride) = (width as usize * 4, width as usize * 4 + dice.below(9) as usize);
+            let bytes: Vec<u8> = (0..stride * height as usize).map(|_| dice.below(256) as u8).collect();
+            let wanted: Vec<u8> = bytes.chunks(stride).flat_map(|line| &line[..row]).copied().collect();
+            assert_eq!(Frame::new(width, height, stride, bytes).unwrap().into_bytes(), wanted);
+        }
     }
 }

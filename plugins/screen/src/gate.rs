@@ -135,6 +135,14 @@ impl Gate {
         self.lock().ask.take()
     }
 
+    /// Asks again for a shot that was thrown away, unless the one who asked was refused.
+    pub fn put_back(&self, ask: Ask) {
+        let mut now = self.lock();
+        if now.wanted == Wanted::Run {
+            now.ask.get_or_insert(ask);
+        }
+    }
+
     /// Tells the one who asked what came of it.
     pub fn answer(&self, taken: Vec<Taken>) {
         self.lock().answer = Some(taken);

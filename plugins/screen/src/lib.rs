@@ -10,6 +10,7 @@ pub mod encode;
 pub mod frame;
 mod gate;
 pub mod print;
+mod priority;
 mod record;
 pub mod redact;
 pub mod rules;
@@ -23,6 +24,7 @@ mod sys;
 #[cfg(test)]
 mod tests;
 pub mod truth;
+mod worker;
 
 pub use source::Screen;
 

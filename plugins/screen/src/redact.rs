@@ -3,6 +3,10 @@
 //! The mean of each block is taken first, then a blur goes over the means; only this small picture is kept, since it
 //! holds all that is left. A strong blur alone can be undone, and means of small blocks can be guessed from a
 //! dictionary: both together, in text heights, can't.
+//!
+//! Libraries were measured for this. `libblur` takes two minutes of processor time to build, for a picture that has 1,600
+//! pixels by then; the blur of `image` cuts the gaussian off after one pixel, so that it is weaker than asked. The means
+//! by `fast_image_resize` take 1.3 ms of a 1920×1080 frame, these 0.5, and they round once instead of twice.
 
 use crate::{
     config::{Redact, Strength},

@@ -1,6 +1,6 @@
 //! One shot: every monitor from the screen to what may leave, one after the other.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 use plugin_api::Health;
 
@@ -15,6 +15,23 @@ use crate::{
     screen::{self, Lost, Monitor, Session},
     truth::{self, Change, Doubt, Watch},
 };
+
+/// What is asked of a shot.
+#[derive(Clone)]
+pub struct Order {
+    pub settings: Settings,
+    /// `interval`; `request`: it is stored even if it shows nothing new.
+    pub reason: &'static str,
+    /// When it was given, by the host's clock and by one that needs no host.
+    pub mono_ns: u64,
+    pub begun: Instant,
+}
+
+impl Order {
+    fn now(&self) -> u64 {
+        self.mono_ns.saturating_add(self.begun.elapsed().as_nanos() as u64)
+    }
+}
 
 /// What came of a monitor, or of the whole shot.
 pub struct Report {
@@ -44,14 +61,15 @@ pub struct Ended {
     pub health: Health,
     /// Nothing could be read at all; another try soon may.
     pub lost: bool,
+    pub reports: Vec<Report>,
 }
 
-/// Where reports go, what time it is, and why the shot is due. False when a report was not taken.
-pub struct Desk<'a> {
-    pub tell: &'a mut dyn FnMut(Report) -> bool,
-    pub now: &'a dyn Fn() -> u64,
-    /// `interval`; `request`: it is stored even if it shows nothing new.
-    pub reason: &'static str,
+impl Ended {
+    /// Nothing could be read.
+    pub fn lost(order: &Order, why: &Lost) -> Self {
+        let health = Health::degraded(&*why.cause, &*why.fix);
+        Self { health, lost: true, reports: vec![whole("failed", order, why)] }
+    }
 }
 
 impl Shooter {
@@ -60,14 +78,29 @@ impl Shooter {
         self.seen.clear();
     }
 
+    /// The same for one monitor.
+    pub fn forget_one(&mut self, monitor: &str) {
+        self.seen.remove(monitor);
+    }
+
+    /// A picture of this monitor was stored.
+    pub fn stored(&mut self, monitor: &str, mono_ns: u64) {
+        if let Some(seen) = self.seen.get_mut(monitor) {
+            seen.stored = Some(mono_ns);
+        }
+    }
+
     /// Takes a shot of every monitor.
-    pub fn shoot(&mut self, settings: &Settings, desk: &mut Desk<'_>) -> Ended {
-        match screen::open().and_then(|mut session| self.all(session.as_mut(), settings, desk)) {
-            Ok(health) => Ended { health, lost: false },
+    pub fn shoot(&mut self, order: &Order) -> Ended {
+        let mut reports = Vec::new();
+        match screen::open().and_then(|mut session| self.all(session.as_mut(), order, &mut reports)) {
+            Ok(health) => Ended { health, lost: false, reports },
             Err(why) => {
-                tell(desk, settings, "failed", &why);
                 self.seen.clear();
-                Ended { health: Health::degraded(why.cause, why.fix), lost: true }
+                let mut ended = Ended::lost(order, &why);
+                // Of the monitors that were read before.
+                ended.reports.splice(0..0, reports);
+                ended
             }
         }
     }
@@ -75,12 +108,13 @@ impl Shooter {
     fn all(
         &mut self,
         session: &mut dyn Session,
-        settings: &Settings,
-        desk: &mut Desk<'_>,
+        order: &Order,
+        reports: &mut Vec<Report>,
     ) -> Result<Health, Lost> {
+        let settings = &order.settings;
         let (windows, blind) = session.windows()?.split();
         if let Some(why) = blind.as_ref().filter(|_| settings.rules.has_own()) {
-            tell(desk, settings, "skipped", why);
+            reports.push(whole("skipped", order, why));
             let cause = format!("no screenshot is taken: there are exclude rules, and {}", why.cause);
             return Ok(Health::degraded(cause, &*why.fix));
         }
@@ -91,7 +125,7 @@ impl Shooter {
         let hidden: Vec<Window> = settings.rules.hidden(&windows).cloned().collect();
         let seen = |window: &Window| monitors.iter().any(|one| one.area.shared(window.area).is_some());
         if settings.on_match == OnMatch::Skip && hidden.iter().any(seen) {
-            tell(desk, settings, "skipped", &excluded());
+            reports.push(whole("skipped", order, &excluded()));
             return Ok(Health::ok(format!(
                 "{}; the last shot was left out: {}",
                 session.name(),
@@ -101,18 +135,21 @@ impl Shooter {
         self.seen.retain(|name, _| monitors.iter().any(|monitor| monitor.name == *name));
         let mut shot = Shot {
             settings,
+            reason: order.reason,
             session,
             hidden,
             blind: blind.is_some(),
             pointer: None,
-            desk,
             doubts: Vec::new(),
         };
         shot.pointer = shot.session.pointer();
         let count = monitors.len();
         for monitor in monitors {
             let seen = self.seen.entry(monitor.name.clone()).or_default();
-            shot.monitor(monitor, seen, &self.press)?;
+            let mono_ns = order.now();
+            if let Some((record, image)) = shot.monitor(monitor, seen, &self.press)? {
+                reports.push(Report { mono_ns, record, image });
+            }
         }
         if let Some(doubt) = shot.doubts.into_iter().next() {
             return Ok(Health::degraded(doubt.cause, doubt.fix));
@@ -129,22 +166,26 @@ impl Shooter {
     }
 }
 
-struct Shot<'a, 'd> {
+struct Shot<'a> {
     settings: &'a Settings,
+    reason: &'static str,
     session: &'a mut dyn Session,
     /// Excluded windows as they were before.
     hidden: Vec<Window>,
     blind: bool,
     pointer: Option<(i32, i32)>,
-    desk: &'a mut Desk<'d>,
     doubts: Vec<Lost>,
 }
 
-impl Shot<'_, '_> {
-    /// Tells what came of a monitor. An error when the whole display is gone.
-    fn monitor(&mut self, monitor: Monitor, seen: &mut Seen, press: &Press) -> Result<(), Lost> {
-        let mono_ns = (self.desk.now)();
-        let mut record = Record { reason: self.desk.reason, ..Record::default() };
+impl Shot<'_> {
+    /// What came of a monitor; nothing when it was unplugged meanwhile. An error when the whole display is gone.
+    fn monitor(
+        &mut self,
+        monitor: Monitor,
+        seen: &mut Seen,
+        press: &Press,
+    ) -> Result<Option<(Record, Option<Image>)>, Lost> {
+        let mut record = Record { reason: self.reason, ..Record::default() };
         let image = match self.picture(monitor, &mut record, seen, press) {
             Ok(Some(image)) => {
                 record.outcome = "stored";
@@ -152,8 +193,7 @@ impl Shot<'_, '_> {
                 record.image_height = Some(image.height);
                 Some(image)
             }
-            // The monitor was unplugged meanwhile.
-            Ok(None) if record.outcome.is_empty() => return Ok(()),
+            Ok(None) if record.outcome.is_empty() => return Ok(None),
             Ok(None) => None,
             Err(why) => {
                 self.session.monitors()?;
@@ -164,14 +204,7 @@ impl Shot<'_, '_> {
                 None
             }
         };
-        let is_stored = image.is_some();
-        let taken = (self.desk.tell)(Report { mono_ns, record, image });
-        if !taken {
-            *seen = Seen::default();
-        } else if is_stored {
-            seen.stored = Some(mono_ns);
-        }
-        Ok(())
+        Ok(Some((record, image)))
     }
 
     fn picture(
@@ -206,7 +239,7 @@ impl Shot<'_, '_> {
         match seen.watch.see(press.print(&frame), self.pointer) {
             Change::Frozen => return Err(doubtful(&monitor, Doubt::Frozen)),
             // Only when there is a picture to refer to.
-            Change::Same if seen.stored.is_some() && self.desk.reason == "interval" => {
+            Change::Same if seen.stored.is_some() && self.reason == "interval" => {
                 record.outcome = "unchanged";
                 record.same_as_mono_ns = seen.stored;
                 return Ok(None);
@@ -262,16 +295,18 @@ fn areas(rules: &Rules, before: &[Window], after: &[Window]) -> Vec<Rect> {
     areas.into_values().collect()
 }
 
-fn tell(desk: &mut Desk<'_>, settings: &Settings, outcome: &'static str, why: &Lost) {
+/// About all monitors.
+fn whole(outcome: &'static str, order: &Order, why: &Lost) -> Report {
+    let settings = &order.settings;
     let record = Record {
         outcome,
-        reason: desk.reason,
+        reason: order.reason,
         redaction: Some(Redaction::new(settings.redact, settings.strength, None)),
         cause: Some(why.cause.clone()),
         fix: Some(why.fix.clone()),
         ..Record::default()
     };
-    (desk.tell)(Report { mono_ns: (desk.now)(), record, image: None });
+    Report { mono_ns: order.now(), record, image: None }
 }
 
 fn excluded() -> Lost {

@@ -9,7 +9,8 @@ use crate::{
     config::{Redact, Settings},
     gate::{Ask, Gate, Refused, Taken, Wanted},
     schedule::Schedule,
-    shot::{Desk, Report, Shooter},
+    shot::{Order, Report, Shooter},
+    worker::Worker,
 };
 
 /// The first wait before another try when the screen can't be read; doubles up to [`LONGEST_WAIT`].
@@ -42,13 +43,12 @@ impl Source for Screen {
     }
 
     fn run(&self, out: &Out<'_>) -> Result<(), Error> {
-        lower_priority();
         let start = Instant::now();
         // A host of before it told its clock stamps records itself.
         let now = || out.mono_ns().unwrap_or_else(|| start.elapsed().as_nanos() as u64);
         let (_, mut settings, _) = self.gate.read();
         let mut schedule = Schedule::new(settings.every, settings.jitter, now(), &mut random);
-        let mut shooter = Shooter::default();
+        let mut worker = Worker::default();
         let mut told: Option<Health> = None;
         tell_health(out, &mut told, Health::ok("no shot was due yet"))?;
         // When a shot that failed is tried again, and how long to wait after that.
@@ -59,7 +59,7 @@ impl Source for Screen {
             if seen != version {
                 version = seen;
                 schedule.change(new.every, new.jitter, now(), &mut random);
-                shooter.forget();
+                worker.shooter().forget();
                 settings = new;
             }
             match wanted {
@@ -76,8 +76,9 @@ impl Source for Screen {
                 Wanted::Run => {}
             }
             if let Some(ask) = self.gate.asked() {
-                let health = self.shoot_for(ask, &settings, &mut shooter, &now);
-                tell_health(out, &mut told, health)?;
+                if let Some(health) = self.shoot_for(ask, &settings, &mut worker, now(), version) {
+                    tell_health(out, &mut told, health)?;
+                }
                 continue;
             }
             let due = again.map_or(u64::MAX, |(at, _)| at).min(schedule.due());
@@ -86,14 +87,23 @@ impl Source for Screen {
                 continue;
             }
             let is_due = schedule.due() <= now();
+            // What changes meanwhile counts for this shot too: it is thrown away, and taken again if it is still due.
+            let order = Order {
+                settings: settings.clone(),
+                reason: "interval",
+                mono_ns: now(),
+                begun: Instant::now(),
+            };
+            let Some(ended) = worker.shoot(&order, || self.gate.read().2 == version) else { continue };
             if is_due {
                 schedule.taken(now(), &mut random);
             }
-            // Of tries in between only success is worth a record.
-            let mut tell =
-                |report: Report| (!is_due && report.record.outcome == "failed") || self.emit(report);
-            let mut desk = Desk { tell: &mut tell, now: &now, reason: "interval" };
-            let ended = shooter.shoot(&settings, &mut desk);
+            for report in ended.reports {
+                // Of tries in between only success is worth a record.
+                if is_due || report.record.outcome != "failed" {
+                    self.emit(&report, worker.shooter());
+                }
+            }
             trim();
             again = ended.lost.then(|| {
                 let wait = again.map_or(FIRST_WAIT, |(_, wait)| LONGEST_WAIT.min(wait * 2));
@@ -136,36 +146,39 @@ impl Screen {
         &self,
         ask: Ask,
         settings: &Settings,
-        shooter: &mut Shooter,
-        now: &dyn Fn() -> u64,
-    ) -> Health {
+        worker: &mut Worker,
+        mono_ns: u64,
+        version: u64,
+    ) -> Option<Health> {
         let is_bare = ask.redacted && settings.redact == Redact::None;
         let redact = if is_bare { Redact::Blur } else { settings.redact };
         let settings = Settings { redact, ..settings.clone() };
+        let order = Order { settings, reason: "request", mono_ns, begun: Instant::now() };
+        let Some(ended) = worker.shoot(&order, || self.gate.read().2 == version) else {
+            self.gate.put_back(ask);
+            return None;
+        };
         let mut taken = Vec::new();
-        let mut tell = |report: Report| {
+        for report in ended.reports {
             let mut told = Taken::new(report.mono_ns, &report.record);
-            let sent = self.emit(report);
-            if !sent {
+            if !self.emit(&report, worker.shooter()) {
                 told.outcome = "failed";
                 told.cause = Some("the agent did not take it".to_owned());
                 told.fix = Some("see its log".to_owned());
             }
             taken.push(told);
-            sent
-        };
-        let mut desk = Desk { tell: &mut tell, now, reason: "request" };
-        let ended = shooter.shoot(&settings, &mut desk);
+        }
         trim();
         if is_bare {
             // What was stored is not what the schedule would have stored, so nothing may be the same as it.
-            shooter.forget();
+            worker.shooter().forget();
         }
         self.gate.answer(taken);
-        ended.health
+        Some(ended.health)
     }
 
-    fn emit(&self, report: Report) -> bool {
+    /// Hands a report to the host; says whether that took it.
+    fn emit(&self, report: &Report, shooter: &mut Shooter) -> bool {
         let stamp = self.host.out(0).mono_ns().map_or(0, |_| report.mono_ns);
         let out = self.host.out(stamp);
         let sent = match &report.image {
@@ -174,6 +187,13 @@ impl Screen {
         };
         if let Err(why) = &sent {
             warn!(%why, "screenshot not stored");
+        }
+        if let Some(monitor) = &report.record.monitor {
+            match (&sent, &report.image) {
+                (Ok(_), Some(_)) => shooter.stored(monitor, report.mono_ns),
+                (Ok(_), None) => {}
+                (Err(_), _) => shooter.forget_one(monitor),
+            }
         }
         sent.is_ok()
     }
@@ -198,14 +218,6 @@ fn settings(config: Config) -> Result<Settings, Error> {
 fn random(limit: u64) -> u64 {
     // Without a source of randomness the shot comes when the interval starts.
     getrandom::u64().unwrap_or(0) % limit.max(1)
-}
-
-/// So that nothing the person does stutters. Best effort: a shot at normal priority is still a shot.
-fn lower_priority() {
-    #[cfg(target_os = "linux")]
-    if let Err(why) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19) {
-        debug!(%why, "priority not lowered");
-    }
 }
 
 fn trim() {

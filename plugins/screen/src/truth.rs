@@ -98,7 +98,7 @@ mod tests {
     fn a_frame_of_one_colour_is_in_doubt_and_one_pixel_lifts_it() {
         assert_eq!(blank(&frame([0; 3])), Some(Doubt::Black));
         assert_eq!(blank(&frame([7, 8, 9])), Some(Doubt::Uniform));
-        let mut bytes = frame([7, 8, 9]).into_tight();
+        let mut bytes = frame([7, 8, 9]).into_bytes();
         bytes[46] = 10;
         assert_eq!(blank(&Frame::tight(4, 3, bytes).unwrap()), None);
     }

@@ -12,7 +12,9 @@ pub struct Wayland {
 
 impl Wayland {
     pub fn open() -> Result<Self, Lost> {
-        let connection = WayshotConnection::new().map_err(|why| {
+        // It logs every global that is no monitor as an error.
+        let quietly = tracing::subscriber::NoSubscriber::default();
+        let connection = tracing::subscriber::with_default(quietly, WayshotConnection::new).map_err(|why| {
             Lost::new(
                 format!("the Wayland compositor can't be reached: {why}"),
                 "start the agent in the session, with WAYLAND_DISPLAY and XDG_RUNTIME_DIR set; it is tried again",

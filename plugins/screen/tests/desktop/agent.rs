@@ -16,7 +16,7 @@ use plugin_api::{
 use serde_json::{Value, json};
 
 /// How long a test waits for what has to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 const FOLDER: &str = "CANDOR_SCREEN_TEST_FOLDER";
 const CONFIG: &str = "CANDOR_SCREEN_TEST_CONFIG";
 const MARK: &str = "told: ";
@@ -24,7 +24,8 @@ const MARK: &str = "told: ";
 /// A running source; ends with the test.
 pub struct Agent {
     child: Child,
-    input: ChildStdin,
+    /// Until it is told to stop.
+    input: Option<ChildStdin>,
     lines: mpsc::Receiver<Value>,
     folder: tempfile::TempDir,
     /// What was told by [`Agent::wait`] so far.
@@ -34,10 +35,20 @@ pub struct Agent {
 impl Agent {
     /// Starts one on a display.
     pub fn start(display: &str, config: &Value) -> Self {
+        Self::start_in(&[("DISPLAY", display.to_owned())], config)
+    }
+
+    /// Starts one in a session, of which it knows these variables alone.
+    pub fn start_in(session: &[(&str, String)], config: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "agent::serves", "--nocapture", "--test-threads=1"]);
-        command.env("DISPLAY", display).env_remove("WAYLAND_DISPLAY").env_remove("XDG_SESSION_TYPE");
+        for name in
+            ["DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "XDG_SESSION_TYPE"]
+        {
+            command.env_remove(name);
+        }
+        command.envs(session.iter().map(|(name, value)| (*name, value)));
         command.env(FOLDER, folder.path()).env(CONFIG, config.to_string());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -52,7 +63,7 @@ impl Agent {
                 }
             }
         });
-        let input = child.stdin.take().unwrap();
+        let input = child.stdin.take();
         Self { child, input, lines, folder, told: Vec::new() }
     }
 
@@ -90,6 +101,26 @@ impl Agent {
         self.say(&json!("resume"));
     }
 
+    /// Tells it to stop, waits until it has, and answers all it told.
+    pub fn stop(mut self) -> Vec<Value> {
+        self.input.take();
+        assert!(self.child.wait().unwrap().success());
+        let rest: Vec<Value> = self.lines.iter().collect();
+        std::mem::take(&mut self.told).into_iter().chain(rest).collect()
+    }
+
+    /// Waits until it takes a shot.
+    pub fn until_shot(&self) {
+        crate::display::until("thread of a shot", || (self.shots() > 0).then_some(()));
+    }
+
+    /// How many shots it is taking.
+    pub fn shots(&self) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().flatten();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name == "screenshot\n").count()
+    }
+
     /// Bytes of memory that are resident now, and at most so far.
     pub fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -106,7 +137,7 @@ impl Agent {
     }
 
     fn say(&mut self, command: &Value) {
-        writeln!(self.input, "{command}").unwrap();
+        writeln!(self.input.as_ref().unwrap(), "{command}").unwrap();
     }
 }
 

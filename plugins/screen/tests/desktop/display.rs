@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal};
+
 /// A running X server and its clients; all end with the test.
 pub struct Display {
     pub name: String,
@@ -109,6 +111,20 @@ impl Display {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Holds the server up, so that it takes connections and answers nothing.
+    pub fn hang(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.running[0]), signal).unwrap();
+    }
+
     /// Ends the server without giving it a chance to say goodbye.
     pub fn kill(mut self) -> String {
         self.running[0].kill().unwrap();
@@ -129,7 +145,7 @@ impl Drop for Display {
 /// Asks until there is an answer.
 #[track_caller]
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(90);
     loop {
         if let Some(answer) = ask() {
             return answer;

@@ -27,6 +27,46 @@ fn a_display_that_is_gone_is_told_and_found_again_without_help() {
 }
 
 #[test]
+fn a_display_that_hangs_is_told_and_used_again_when_it_answers() {
+    let display = pattern();
+    let mut agent = Agent::start(&display.name, &json!({"every": "1s"}));
+    agent.wait(&json!({"outcome": "stored"}));
+    display.hang();
+    let failed = agent.wait(&json!({"outcome": "failed"}));
+    assert!(failed["cause"].as_str().unwrap().contains("did not answer"), "{failed}");
+    assert!(!failed["fix"].as_str().unwrap().is_empty());
+    agent.wait(&json!({"record": "state", "state": "degraded", "cause": "did not answer"}));
+    // However often a shot is due, few threads wait for it.
+    agent.wait(&json!({"outcome": "failed"}));
+    assert!(agent.shots() <= 3);
+    display.go_on();
+    agent.wait(&json!({"outcome": "stored"}));
+    agent.wait(&json!({"record": "state", "state": "ok"}));
+}
+
+#[test]
+fn a_display_that_hangs_keeps_nobody_from_stopping_or_pausing() {
+    let display = pattern();
+    let mut agent = Agent::start(&display.name, &json!({"every": "1s"}));
+    agent.wait(&json!({"outcome": "stored"}));
+    display.hang();
+    agent.until_shot();
+    agent.pause();
+    agent.resume();
+    let told = agent.stop();
+    // Had it waited for the display, it would have told so.
+    assert!(told.iter().all(|told| told["outcome"] != "failed"), "{told:#?}");
+    display.go_on();
+}
+
+fn pattern() -> Display {
+    let mut display = Display::start("800x600");
+    display.manage();
+    display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "navy"]);
+    display
+}
+
+#[test]
 fn a_black_or_empty_screen_is_never_stored() {
     let mut display = Display::start("800x600");
     display.manage();

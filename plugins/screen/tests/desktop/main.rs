@@ -1,4 +1,4 @@
-//! The source against real X servers: Xvfb, and Xorg with the dummy driver for monitors that come and go.
+//! The source against real displays: Xvfb, Xorg with the dummy driver for monitors that come and go, and sway.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -9,4 +9,6 @@ mod mask;
 mod monitors;
 mod ocr;
 mod schedule;
+mod sway;
 mod text;
+mod wayland;
