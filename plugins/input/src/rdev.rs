@@ -35,7 +35,7 @@ mod system;
 
 /// How long events gather.
 const GATHER: Duration = Duration::from_millis(20);
-/// How long a new listener has to fail: that it works it can't say.
+/// How long a new listener has to fail: that it works only its first event says.
 const START: Duration = Duration::from_millis(300);
 /// So many listeners are tried in a row: one may get lost while it puts away what the last one left.
 const TRIES: usize = 3;
@@ -97,14 +97,15 @@ impl Rdev {
     pub fn open(fix: Option<&'static str>) -> Result<Self, Lost> {
         let mut current = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
         let listener = match &*current {
-            Some(listener) if listener.lock().end.is_none() => listener.clone(),
+            Some(listener) if listener.lock().end.is_none() => {
+                if mem::replace(&mut listener.lock().is_observed, true) {
+                    let why = "another instance of this plugin observes by rdev already";
+                    return Err(Lost::new(why, "remove one of them from the config"));
+                }
+                listener.clone()
+            }
             _ => current.insert(start()?).clone(),
         };
-        let was_observed = mem::replace(&mut listener.lock().is_observed, true);
-        if was_observed {
-            let why = "another instance of this plugin observes by rdev already";
-            return Err(Lost::new(why, "remove one of them from the config"));
-        }
         Ok(Self { listener, position: None, fix })
     }
 
@@ -235,11 +236,12 @@ impl Listener {
     }
 }
 
-/// Starts a listener and gives it time to fail.
+/// Starts a listener, observed from the first, and gives it time to fail.
 fn start() -> Result<Arc<Listener>, Lost> {
     let mut end = End::Lost;
     for _ in 0..TRIES {
         let listener = Arc::new(Listener::default());
+        listener.lock().is_observed = true;
         let own = listener.clone();
         let listen = move || {
             system::prepare(&own);
@@ -253,8 +255,8 @@ fn start() -> Result<Arc<Listener>, Lost> {
         let thread = std::thread::Builder::new().name("input tap".to_owned()).stack_size(512 << 10);
         // Not joined: it can't be stopped.
         thread.spawn(listen).map_err(|why| Lost::from(End::Refused(why.to_string())))?;
-        let failed = |queue: &mut Queue| queue.end.is_none();
-        let waited = listener.changed.wait_timeout_while(listener.lock(), START, failed);
+        let unknown = |queue: &mut Queue| queue.end.is_none() && queue.seen.is_empty();
+        let waited = listener.changed.wait_timeout_while(listener.lock(), START, unknown);
         let ended = waited.unwrap_or_else(PoisonError::into_inner).0.end.clone();
         match ended {
             None => return Ok(listener),
