@@ -2,7 +2,8 @@
 //!
 //! Loading a library runs its code with all the agent can see, so this comes before any `dlopen`. Nobody but root
 //! and the running user may be able to change the file or to put another one in its place; with that, what was
-//! checked here is still what is loaded a moment later.
+//! checked here is still what is loaded a moment later. That goes for every folder above too, since whoever can rename
+//! one can put another in its place; but not for those the program itself is in, with which it could be replaced as well.
 //!
 //! On Windows owner and access lists are not looked at, which takes calls outside the standard library. There the
 //! default folder under `%ProgramFiles%` is guarded by the system; for others use `[plugins] allow`.
@@ -31,7 +32,7 @@ pub enum Doubt {
     /// Others can change it.
     #[error("{}: writable by others; run chmod go-w {}", path.display(), Quoted(path))]
     Writable {
-        /// The library or its folder.
+        /// The library, its folder, or one above.
         path: PathBuf,
     },
     /// Somebody else owns it.
@@ -40,7 +41,7 @@ pub enum Doubt {
         path.display(), Quoted(path)
     )]
     Foreign {
-        /// The library or its folder.
+        /// The library, its folder, or one above.
         path: PathBuf,
         /// The owner's number.
         owner: u32,
@@ -99,13 +100,26 @@ fn doubts(library: &Path, path: &Path, me: u32) -> io::Result<Vec<Doubt>> {
         doubts.push(Doubt::Link { path: library.to_owned(), target: path.to_owned() });
     }
     for path in [path, &folder] {
-        doubts.extend(doubt(path, &path.metadata()?, me));
+        doubts.extend(doubt(path, &path.metadata()?, me, Place::Here));
+    }
+    let program = std::env::current_exe().and_then(|program| program.canonicalize()).unwrap_or_default();
+    for above in folder.ancestors().skip(1).take_while(|above| !program.starts_with(above)) {
+        doubts.extend(doubt(above, &above.metadata()?, me, Place::Above));
     }
     Ok(doubts)
 }
 
+/// What is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The library or its folder.
+    Here,
+    /// A folder above.
+    Above,
+}
+
 #[cfg(unix)]
-fn doubt(path: &Path, metadata: &Metadata, me: u32) -> Option<Doubt> {
+fn doubt(path: &Path, metadata: &Metadata, me: u32, place: Place) -> Option<Doubt> {
     use std::os::unix::fs::MetadataExt;
 
     let path = path.to_owned();
@@ -113,8 +127,10 @@ fn doubt(path: &Path, metadata: &Metadata, me: u32) -> Option<Doubt> {
     if owner != 0 && owner != me {
         return Some(Doubt::Foreign { path, owner });
     }
+    // In a sticky folder, such as /tmp, only its owner and that of an entry can rename the entry.
+    let guarded = place == Place::Above && metadata.mode() & 0o1000 != 0;
     // An access list that lets others write shows in the group's bits.
-    (metadata.mode() & 0o022 != 0).then_some(Doubt::Writable { path })
+    (metadata.mode() & 0o022 != 0 && !guarded).then_some(Doubt::Writable { path })
 }
 
 #[cfg(unix)]
@@ -123,7 +139,7 @@ fn me() -> u32 {
 }
 
 #[cfg(not(unix))]
-fn doubt(_: &Path, _: &Metadata, _: u32) -> Option<Doubt> {
+fn doubt(_: &Path, _: &Metadata, _: u32, _: Place) -> Option<Doubt> {
     None
 }
 

@@ -33,6 +33,40 @@ fn a_library_that_others_can_write_is_not_even_opened() {
 }
 
 #[test]
+fn a_folder_above_that_others_could_swap_is_refused_and_a_sticky_one_is_not() {
+    let outer = tempfile::tempdir().unwrap();
+    let inner = outer.path().join("a/plugins");
+    fs::create_dir_all(&inner).unwrap();
+    let library = crate::library("faulty");
+    let path = inner.join(library.file_name().unwrap());
+    fs::copy(library, &path).unwrap();
+    let above = outer.path().join("a");
+    for folder in [outer.path(), &above, &inner] {
+        mode(folder, 0o755);
+    }
+    mode(&path, 0o755);
+    let verdict = || trust::check("faulty", &path, &Plugins::default());
+    assert!(verdict().is_ok());
+    for folder in [outer.path(), &above] {
+        for bits in [0o775, 0o757, 0o777] {
+            mode(folder, bits);
+            let text = verdict().unwrap_err().to_string();
+            assert!(
+                text.contains("chmod go-w") && text.contains(folder.to_str().unwrap()),
+                "{bits:o}: {text}"
+            );
+        }
+        // As /tmp is: others may add to it, but rename nothing of ours.
+        mode(folder, 0o1777);
+        assert!(verdict().is_ok(), "{folder:?}");
+        mode(folder, 0o755);
+    }
+    // In the folder itself others may not even add something, sticky or not.
+    mode(&inner, 0o1777);
+    assert!(verdict().is_err());
+}
+
+#[test]
 fn a_link_out_of_the_folder_is_refused() {
     let (folder, other) = (Folder::new(), Folder::new());
     let target = other.plugin("faulty");
