@@ -101,17 +101,17 @@ pub mod prelude {
 #[macro_export]
 macro_rules! config {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field_vis:vis $field:ident : $ty:ty),* $(,)? }) => {
-        $(#[$meta])*
         #[derive(Clone, Debug, $crate::hidden::serde::Deserialize, $crate::hidden::schemars::JsonSchema)]
         #[serde(crate = "plugin_api::hidden::serde", deny_unknown_fields)]
         #[schemars(crate = "plugin_api::hidden::schemars")]
+        $(#[$meta])*
         $vis struct $name { $($(#[$field_meta])* $field_vis $field: $ty),* }
     };
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident),* $(,)? }) => {
-        $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug, $crate::hidden::serde::Deserialize, $crate::hidden::schemars::JsonSchema)]
         #[serde(crate = "plugin_api::hidden::serde", rename_all = "snake_case")]
         #[schemars(crate = "plugin_api::hidden::schemars")]
+        $(#[$meta])*
         $vis enum $name { $($(#[$variant_meta])* $variant),* }
     };
 }

@@ -1,22 +1,25 @@
 //! Drives a plugin over its real vtables with no library to load and no threads, for its author's tests.
 //!
 //! [`Harness`] is a host in miniature; [`conformance!`](crate::conformance) writes the tests every plugin has to
-//! pass, which are those of `candor plugin check`.
+//! pass, which are those of `candor plugin check`; [`stores`] is the suite for sinks.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 use serde_json::Value;
 
 use crate::{
     Detector, Event, KeyClass, Kind, Origin, Sink, Source,
-    call::{self, Failure, Serve},
-    event::{self, Button, Device, SIGNALS},
+    call::{self, Failure},
+    event::{Button, Device, SIGNALS},
     export::parts,
-    v1::{Plugin, Status},
+    v1::Plugin,
 };
+
+mod bench;
+mod store;
+
+use bench::Bench;
+pub use store::{assert_stores, stores};
 
 /// A record a plugin emitted.
 #[derive(Clone, Debug)]
@@ -29,71 +32,6 @@ pub struct Stored {
     pub body: Value,
     /// Length of its blob, if it has one.
     pub blob: Option<usize>,
-}
-
-/// A host in miniature: keeps what is emitted, refuses what the real one refuses.
-#[derive(Default)]
-struct Bench {
-    records: Mutex<Vec<Stored>>,
-    signals: AtomicU64,
-    refused: Mutex<Vec<String>>,
-    state_folder: Option<String>,
-}
-
-impl Bench {
-    fn refuse(&self, why: impl Into<String>) -> Status {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(why.into());
-        Status::DROPPED
-    }
-
-    fn record(&self, event: &Event<'_>, blob: Option<usize>) -> Status {
-        if let Some(why) = event::record_fault(event.bytes()) {
-            self.refuse(why);
-            return Status::FATAL;
-        }
-        let body = event.json().unwrap_or_default();
-        let stored = Stored { kind: event.kind, mono_ns: event.mono_ns, body, blob };
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(stored);
-        Status::OK
-    }
-}
-
-impl Serve for Bench {
-    fn level(&self) -> u32 {
-        3
-    }
-    fn log(&self, _: u32, module: &str, text: &str) {
-        println!("{module}: {text}");
-    }
-    fn kind(&self, name: &str) -> Kind {
-        if event::is_vendor_name(name) { Kind(0x8000) } else { Kind::record(name).unwrap_or(Kind(0)) }
-    }
-    fn emit(&self, events: &[Event<'_>]) -> Status {
-        let mut worst = Status::OK;
-        for event in events {
-            let status = if event.kind.is_record() {
-                self.record(event, None)
-            } else if let Some(why) = event::signal_fault(event) {
-                self.refuse(why)
-            } else {
-                self.signals.fetch_add(1, Ordering::Relaxed);
-                Status::OK
-            };
-            if status != Status::OK {
-                worst = status;
-            }
-        }
-        worst
-    }
-    fn emit_blob(&self, event: &Event<'_>, _: &str, bytes: &[u8]) -> Status {
-        self.record(event, Some(bytes.len()))
-    }
-    fn state_folder(&self) -> Option<&str> {
-        self.state_folder.as_deref()
-    }
-    fn mono_ns(&self) -> u64 {
-        1_000_000_000
-    }
 }
 
 /// One instance of a plugin on a bench.
@@ -157,6 +95,11 @@ impl<T> Harness<T> {
     /// The records emitted so far.
     pub fn records(&self) -> Vec<Stored> {
         self.bench.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was logged so far, at the most verbose level.
+    pub fn lines(&self) -> Vec<String> {
+        self.bench.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many signals were emitted so far.

@@ -26,12 +26,12 @@ pub fn check_options(entry: &Entry, schema: &Value, file: &Path) -> Result<()> {
 pub fn check(values: &Map<String, Value>, schema: &Value, others: &[&str]) -> Result<(), Fault> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return match schema.get("additionalProperties") {
-            Some(Value::Bool(false)) => unknown(values, &Map::new(), others),
+            Some(Value::Bool(false)) => unknown(values, schema, &Map::new(), others),
             _ => Ok(()),
         };
     };
     if !matches!(schema.get("additionalProperties"), Some(Value::Bool(true) | Value::Object(_))) {
-        unknown(values, properties, others)?;
+        unknown(values, schema, properties, others)?;
     }
     for (key, property) in properties {
         let fault = |text| Fault { key: key.clone(), text };
@@ -64,10 +64,15 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 fn unknown(
     values: &Map<String, Value>,
+    schema: &Value,
     properties: &Map<String, Value>,
     others: &[&str],
 ) -> Result<(), Fault> {
     let Some(key) = values.keys().find(|key| !properties.contains_key(*key)) else { return Ok(()) };
+    // What a plugin answers to keys that people are likely to try, such as secrets.
+    if let Some(text) = schema["x-instead"][key].as_str() {
+        return Err(Fault { key: key.clone(), text: text.to_owned() });
+    }
     let own: Vec<&str> = properties.keys().map(String::as_str).collect();
     let text = match nearest(key, &[others, &own].concat()) {
         Some(near) => format!("unknown key; did you mean `{near}`?"),

@@ -91,12 +91,13 @@ impl Sink {
     pub fn probe(&self, mut each: impl FnMut(Value)) -> Result<(), Failure> {
         let Some(probe) = self.table.probe else { return Ok(()) };
         let mut steps = Vec::new();
-        reporting(&mut |bytes| steps.extend(serde_json::from_slice::<Value>(bytes)), |report| {
+        let result = reporting(&mut |bytes| steps.extend(serde_json::from_slice::<Value>(bytes)), |report| {
             // SAFETY: `this` came from `create` and `destroy` has not run; the report lives through the call.
             call(|| unsafe { probe(self.instance.this, report) }).map(drop)
-        })?;
+        });
+        // The step that failed says most.
         steps.into_iter().for_each(&mut each);
-        Ok(())
+        result
     }
 
     /// Stores one object.

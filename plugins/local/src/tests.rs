@@ -12,13 +12,19 @@ use std::{
 use plugin_api::{
     call::{self, Failure, ReadAt},
     prelude::*,
-    testing::Harness,
+    testing::{self, Harness},
 };
 use sha2::{Digest, Sha256};
 
 use super::{Local, folder::PARTIAL, put::PIECE};
 
 plugin_api::conformance!(json!({"sink": {"path": "records"}}));
+
+#[test]
+fn stores_as_every_sink_has_to() {
+    let state = tempfile::tempdir().unwrap();
+    testing::assert_stores(super::candor_plugin(), &json!({}), state.path().to_str().unwrap());
+}
 
 const KEY: &str =
     "v=1/device=d/kind=activity/date=2026-01-02/00000000000000000001-00000000000000000009.ndjson.zst";

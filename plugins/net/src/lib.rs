@@ -1,0 +1,22 @@
+//! What the network sinks share: finding out why a request did not arrive, step by step if asked, and saying it twice,
+//! once for the person and once for whoever runs the network. Also TLS roots, proxies and sizes in configs.
+//!
+//! Nothing here sends an object: each sink's SDK does that, and asks here what its errors mean.
+
+#![forbid(unsafe_code)]
+
+mod cause;
+mod chain;
+mod look;
+mod probe;
+mod proxy;
+mod size;
+mod tls;
+
+pub use cause::{Cause, Place};
+pub use chain::{cause_of, chain};
+pub use look::{ahead, look, retry_after};
+pub use probe::{Probe, Step};
+pub use proxy::Proxy;
+pub use size::{bytes, loopback};
+pub use tls::{Roots, roots};

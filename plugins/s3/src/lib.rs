@@ -1,0 +1,69 @@
+//! Stores objects in S3 and what speaks its protocol.
+//!
+//! An object up to a part's size is one PUT with its SHA-256, which the store checks; a larger one goes in parts, a few
+//! at a time, and is resumed from the parts that are there. Nothing is ever overwritten: `If-None-Match: *` says so to
+//! the store, and what is there already is compared. Nothing runs between calls: the runtime has no thread of its own.
+
+#![forbid(unsafe_code)]
+
+mod client;
+mod fault;
+mod options;
+mod pace;
+mod parts;
+mod probe;
+mod put;
+mod run;
+mod store;
+mod uploads;
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use plugin_api::prelude::*;
+
+pub use options::{Config, Encryption};
+
+/// The sink.
+pub struct S3 {
+    options: options::Options,
+    client: aws_sdk_s3::Client,
+    run: run::Run,
+    pace: Option<Arc<pace::Pace>>,
+    /// Notes of uploads that are under way, if there is a place for them.
+    uploads: Option<uploads::Uploads>,
+    /// Whether the store knows `If-None-Match`; until it says otherwise it does.
+    conditional: AtomicBool,
+}
+
+impl Sink for S3 {
+    type Config = Config;
+    const COLLECTS: &'static str = "a bucket of an object store";
+    const SCHEME: &'static str = "s3";
+
+    fn new(config: Config, host: &Host) -> Result<Self, Error> {
+        let options = options::Options::new(config)?;
+        let run = run::Run::new(options.part_size, options.concurrency)?;
+        let client = run.block_on(client::new(&options))?;
+        let uploads = host.state_folder().map(|state| uploads::Uploads::new(&state, &options));
+        let pace = options.bandwidth.map(pace::Pace::new);
+        Ok(Self { options, client, run, pace, uploads, conditional: AtomicBool::new(true) })
+    }
+
+    fn probe(&self, report: &mut dyn FnMut(Value)) -> Result<(), Error> {
+        probe::steps(self, report)
+    }
+
+    fn put(&self, object: &Object<'_>) -> Result<(), Error> {
+        self.run.call(put::put(self, object)).map_err(|trouble| self.explain(trouble))
+    }
+
+    fn stop(&self) {
+        self.run.stop();
+    }
+
+    fn store(&self) -> Option<&dyn Store> {
+        Some(self)
+    }
+}
+
+export_sink!(S3);

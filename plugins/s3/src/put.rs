@@ -1,0 +1,255 @@
+//! Storing an object whole, and telling what is there already.
+
+use std::{pin::pin, sync::atomic::Ordering, time::Duration};
+
+use aws_runtime::auth::PayloadSigningOverride;
+use aws_sdk_s3::{
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextMut},
+    error::BoxError,
+    types::{ChecksumMode, ServerSideEncryption},
+};
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+use aws_smithy_types::base64;
+use bytes::Bytes;
+use net::Cause;
+use plugin_api::{Error, Fault, Object};
+use sha2::{Digest, Sha256};
+use tokio::time::timeout_at;
+
+use crate::{
+    S3,
+    fault::{Failed, Trouble},
+    options::Encryption,
+    pace::{self, Progress},
+    parts,
+};
+
+/// The name under which the SHA-256 of the whole is kept beside it.
+pub const SHA256: &str = "sha256";
+
+/// Stores an object, unless it is there already.
+pub async fn put(s3: &S3, object: &Object<'_>) -> Result<(), Trouble> {
+    let key = s3.options.key(object.key()?);
+    if object.len() > s3.options.part_size {
+        return parts::put(s3, object, &key).await;
+    }
+    let _memory = s3.run.memory(object.len()).await?;
+    let bytes = Bytes::from(read(object, 0, object.len())?);
+    // A connection that was closed while idle is no failure; what became of the first try, the second one sees.
+    let mut result = once(s3, object, &key, &bytes).await;
+    if matches!(&result, Err(Failed { cause: Cause::Cut, .. })) {
+        result = once(s3, object, &key, &bytes).await;
+    }
+    match result {
+        Ok(()) => Ok(()),
+        Err(failed) if failed.is("PreconditionFailed", 412) => known(s3, object, &key).await,
+        Err(failed) if failed.is("BadDigest", 400) => Err(damaged(object, &bytes, failed)),
+        Err(failed) => Err(failed.into()),
+    }
+}
+
+async fn once(s3: &S3, object: &Object<'_>, key: &str, bytes: &Bytes) -> Result<(), Failed> {
+    let conditional = s3.conditional.load(Ordering::Relaxed);
+    if !conditional && there(s3, key).await?.is_some() {
+        return Err(Failed { status: Some(412), ..Failed::other("") });
+    }
+    let sha256 = hex(object.sha256());
+    let checksum = base64::encode(object.sha256());
+    let progress = Progress::new();
+    let body = pace::body(s3.pace.as_ref(), bytes.clone(), &progress);
+    let request = s3
+        .client
+        .put_object()
+        .bucket(&s3.options.config.bucket)
+        .key(key)
+        .set_if_none_match(conditional.then(|| "*".to_owned()))
+        .content_length(bytes.len() as i64)
+        .content_type(object.media_type())
+        .checksum_sha256(&checksum)
+        .set_metadata(Some(metadata(object, &sha256)))
+        .set_server_side_encryption(encryption(s3))
+        .set_ssekms_key_id(s3.options.config.kms_key.clone())
+        .body(body);
+    // The hash is known, so it isn't made again only to sign it.
+    let request = request.customize().interceptor(Known(sha256)).send();
+    match moving(&progress, ANSWER, request).await? {
+        Ok(output) => match output.checksum_sha256() {
+            Some(other) if other != checksum => Err(Failed::other(
+                "the store says it keeps other bytes than were sent; something on the way changes them",
+            )),
+            // A store that doesn't say what it keeps is asked what it keeps.
+            None if there(s3, key).await?.is_none_or(|there| there.len != object.len()) => {
+                Err(Failed::other("the store said it kept the object, and doesn't have it"))
+            }
+            _ => Ok(()),
+        },
+        Err(error) => {
+            let failed = Failed::from(error);
+            if conditional && failed.is("NotImplemented", 501) {
+                s3.conditional.store(false, Ordering::Relaxed);
+                return Err(Failed { cause: Cause::Cut, ..failed });
+            }
+            Err(failed)
+        }
+    }
+}
+
+/// How long a store may take to answer, and a body to stand still.
+pub const ANSWER: Duration = Duration::from_secs(30);
+
+/// Gives up on a request when no answer comes.
+pub async fn timed<T>(request: impl Future<Output = T>) -> Result<T, Failed> {
+    moving(&Progress::new(), ANSWER, request).await
+}
+
+/// Gives up on a request when nothing has moved for so long: neither a piece of its body nor the answer.
+pub async fn moving<T>(
+    progress: &Progress,
+    patience: Duration,
+    request: impl Future<Output = T>,
+) -> Result<T, Failed> {
+    let mut request = pin!(request);
+    loop {
+        let until = progress.last() + patience;
+        match timeout_at(until, &mut request).await {
+            Ok(result) => return Ok(result),
+            Err(_) if progress.last() + patience > until => {}
+            Err(_) => return Err(Failed::of(Cause::Dropped)),
+        }
+    }
+}
+
+/// What is stored under a key.
+pub struct There {
+    /// Its length.
+    pub len: u64,
+    /// The SHA-256 that the store made of it, or that was sent along, in hexadecimal.
+    sha256: Option<String>,
+}
+
+/// Asks what is stored under a key.
+pub async fn there(s3: &S3, key: &str) -> Result<Option<There>, Failed> {
+    let request = s3
+        .client
+        .head_object()
+        .bucket(&s3.options.config.bucket)
+        .key(key)
+        .checksum_mode(ChecksumMode::Enabled);
+    match timed(request.send()).await?.map_err(Failed::from) {
+        Ok(output) => {
+            // Of an object in parts the checksum may be one of checksums.
+            let own = output
+                .checksum_sha256()
+                .filter(|sum| !sum.contains('-'))
+                .and_then(|sum| base64::decode(sum).ok());
+            let sent = output.metadata().and_then(|metadata| metadata.get(SHA256)).cloned();
+            let len = output.content_length().and_then(|len| u64::try_from(len).ok()).unwrap_or_default();
+            Ok(Some(There { len, sha256: own.map(|own| hex(&own)).or(sent) }))
+        }
+        Err(failed) if failed.status == Some(404) && failed.cause != Cause::NoBucket => Ok(None),
+        Err(failed) => Err(failed),
+    }
+}
+
+/// Whether what is stored is the object; other bytes are a conflict.
+pub async fn known(s3: &S3, object: &Object<'_>, key: &str) -> Result<(), Trouble> {
+    let there = there(s3, key).await?;
+    let Some(there) = there else {
+        return Err(
+            Error::new(Fault::Busy, format!("s3: {key}: was there and is gone; it is sent again")).into()
+        );
+    };
+    let same = there.len == object.len()
+        && match there.sha256 {
+            Some(sha256) => sha256 == hex(object.sha256()),
+            None => crate::store::sha256(s3, key).await?[..] == object.sha256()[..],
+        };
+    if same {
+        return Ok(());
+    }
+    let text = format!(
+        "s3: {key}: the bucket holds other bytes under this name; it belongs to another agent, or was changed by hand"
+    );
+    Err(Error::new(Fault::Conflict, text).into())
+}
+
+/// The store got other bytes than promised: was it the spool or the way?
+fn damaged(object: &Object<'_>, bytes: &[u8], failed: Failed) -> Trouble {
+    if Sha256::digest(bytes)[..] == object.sha256()[..] {
+        return Failed {
+            cause: Cause::Other("the bytes were changed on the way; it is tried again".to_owned()),
+            ..failed
+        }
+        .into();
+    }
+    spoiled(object).into()
+}
+
+/// An object whose bytes aren't what it says.
+pub fn spoiled(object: &Object<'_>) -> Error {
+    let key = object.key().unwrap_or_default();
+    Error::new(
+        Fault::Malformed,
+        format!(
+            "s3: {key}: its bytes don't have its length and sha256; the spool is damaged, see `candor verify`"
+        ),
+    )
+}
+
+/// Reads some of an object.
+pub fn read(object: &Object<'_>, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; usize::try_from(len).map_err(|_| spoiled(object))?];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match object.read_at(offset + filled as u64, &mut bytes[filled..])? {
+            0 => return Err(spoiled(object)),
+            n => filled += n,
+        }
+    }
+    // What is longer than it says has another hash, too.
+    if offset + len == object.len() && object.read_at(object.len(), &mut [0])? != 0 {
+        return Err(spoiled(object));
+    }
+    Ok(bytes)
+}
+
+/// What is kept beside the bytes.
+pub fn metadata(object: &Object<'_>, sha256: &str) -> std::collections::HashMap<String, String> {
+    let own =
+        object.metadata().into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())));
+    own.chain([(SHA256.to_owned(), sha256.to_owned())]).collect()
+}
+
+/// How the store is to encrypt.
+pub fn encryption(s3: &S3) -> Option<ServerSideEncryption> {
+    Some(match s3.options.config.encryption? {
+        Encryption::S3 => ServerSideEncryption::Aes256,
+        Encryption::Kms => ServerSideEncryption::AwsKms,
+    })
+}
+
+/// In hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Signs a request by the hash of its body that is known already.
+#[derive(Debug)]
+struct Known(String);
+
+#[dyn_dispatch_hint]
+impl Intercept for Known {
+    fn name(&self) -> &'static str {
+        "Known"
+    }
+
+    fn modify_before_signing(
+        &self,
+        _: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(PayloadSigningOverride::Precomputed(self.0.clone()));
+        Ok(())
+    }
+}
