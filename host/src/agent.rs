@@ -130,11 +130,12 @@ impl Agent {
         };
         // Before anything is observed.
         shared.tell_start();
-        let kinds =
-            |id: &str| config.sink.iter().find(|entry| entry.id == id).and_then(|entry| entry.kinds.clone());
+        let entry = |id: &str| config.sink.iter().find(|entry| entry.id == id);
         let targets = shared.of(Role::Sink).map(|sink| {
             let (id, store) = (sink.port.id.clone(), Arc::new(Sink::new(sink.clone())));
-            Target { kinds: kinds(&id), id, store }
+            let (kinds, limits) =
+                entry(&id).map(|entry| (entry.kinds.clone(), entry.limits)).unwrap_or_default();
+            Target { kinds, limits, id, store }
         });
         let targets: Vec<Target> = targets.collect();
         let kept = kept(config, &targets);

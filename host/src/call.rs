@@ -276,11 +276,11 @@ impl Sink {
     /// Creates the instance; should that fail, each object is another try.
     pub fn new(instance: Instance) -> Self {
         let sink = Self { instance, running: Mutex::new(None) };
-        sink.tell(sink.sink().err().as_ref());
+        sink.say(sink.sink().err().as_ref());
         sink
     }
 
-    fn tell(&self, failure: Option<&Failure>) {
+    fn say(&self, failure: Option<&Failure>) {
         match failure {
             None => self.instance.health("ok", "running", ""),
             Some(failure) => {
@@ -301,10 +301,10 @@ impl Sink {
 }
 
 impl Store for Sink {
-    /// Stores one object; says how the sink is doing.
     fn put(&self, object: &Object) -> Result<(), Failure> {
-        let result = self.sink().and_then(|sink| Store::put(&*sink, object));
-        self.tell(result.as_ref().err());
+        // That it can't be created is not this object's fault.
+        let created = self.sink().map_err(|failure| Failure { status: Status::RETRY, ..failure });
+        let result = created.and_then(|sink| Store::put(&*sink, object));
         if result.as_ref().is_err_and(Failure::panicked) {
             *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -317,6 +317,10 @@ impl Store for Sink {
 
     fn remove(&self, key: &str) -> Result<(), Failure> {
         self.sink().and_then(|sink| Store::remove(&*sink, key))
+    }
+
+    fn tell(&self, failure: Option<&Failure>) {
+        self.say(failure);
     }
 
     fn stop(&self) {

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::upload;
 
 pub use place::find;
 pub use schema::{check_options, suggest};
@@ -118,6 +119,8 @@ pub struct Entry {
     pub kinds: Option<Vec<String>>,
     /// How long a sink keeps what it stored; None: for ever.
     pub keep: Option<Duration>,
+    /// How much at once, and how fast, a sink is sent to.
+    pub limits: upload::Limits,
     /// The plugin's own keys.
     pub options: Map<String, Value>,
     /// The line the entry starts at.

@@ -56,6 +56,17 @@ pub enum Request {
         /// Why.
         why: String,
     },
+    /// What waits for each sink?
+    Queue,
+    /// Seal what is there, and try at once to send whatever waits.
+    Flush,
+    /// Ask sinks again to take what they refused for good.
+    Retry {
+        /// Which sink; all if not said.
+        sink: Option<String>,
+        /// Which object; all if not said.
+        key: Option<String>,
+    },
     /// Have every source that knows a request do what it asks for.
     Ask {
         /// The request's name.

@@ -90,6 +90,18 @@ pub fn sync_folder(path: &Path) -> Result<()> {
     }
 }
 
+/// Reads at an offset; the number of bytes read, 0 at the end.
+#[cfg(unix)]
+pub fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+/// Reads at an offset; the number of bytes read, 0 at the end.
+#[cfg(windows)]
+pub fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
 /// Removes a file; that it was not there is fine.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {

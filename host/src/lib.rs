@@ -19,6 +19,7 @@ pub mod log;
 pub mod meter;
 pub mod notice;
 pub mod outbox;
+pub mod queue;
 pub mod replay;
 pub mod retain;
 pub mod route;

@@ -16,6 +16,7 @@ use host::{
     control::{self, Request},
     log,
     outbox::command,
+    queue,
     replay::{self, Replay},
     scan, shot,
     show::{self, Style},
@@ -95,8 +96,32 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Shows what waits to be sent, and what was refused.
+    Queue {
+        #[command(subcommand)]
+        command: Option<QueueCommand>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Seals what is there, has everything sent now, and waits until it is; exit code 1 if something is left.
+    Flush {
+        /// How long to wait at most; "0s" only says that now is a good time, for example when the network is up.
+        #[arg(long = "for", value_parser = config::parse_duration, value_name = "TIME")]
+        time: Option<Duration>,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Proves that a store has everything: exit code 1 unless it is complete.
-    Verify(Verify),
+    Verify {
+        #[command(flatten)]
+        what: verify::What,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Runs a detector over recorded traces and prints what it finds.
     Replay {
         /// Traces: one signal a line as JSON, plain, .gz or .zst; - is standard input.
@@ -131,6 +156,20 @@ enum Command {
 }
 
 #[derive(Subcommand)]
+enum QueueCommand {
+    /// Asks sinks again to take what they refused for good.
+    Retry {
+        /// Only this sink.
+        #[arg(long, value_name = "ID")]
+        sink: Option<String>,
+        /// Only this object.
+        key: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Subcommand)]
 enum PluginCommand {
     /// Tries what every plugin has to stand, in a child process.
     Check {
@@ -142,43 +181,6 @@ enum PluginCommand {
         #[command(flatten)]
         output: Output,
     },
-}
-
-#[derive(clap::Args)]
-struct Verify {
-    /// A folder, or a URL that a plugin opens: s3://BUCKET/PREFIX?region=eu-central-1.
-    #[arg(required_unless_present = "sink", conflicts_with = "sink")]
-    store: Option<String>,
-    /// The store of this sink of the config.
-    #[arg(long, value_name = "ID")]
-    sink: Option<String>,
-    /// The sink whose store it is, where it isn't --sink and the manifests name several.
-    #[arg(long = "as", value_name = "ID", conflicts_with = "sink")]
-    of_sink: Option<String>,
-    /// Only this device.
-    #[arg(long, value_name = "ID")]
-    device: Option<String>,
-    /// The last number that must be there: what the device's `candor status` says is safe.
-    #[arg(long, value_name = "SEQ")]
-    head: Option<u64>,
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    output: Output,
-}
-
-impl Verify {
-    fn run(self, out: &mut impl Write) -> anyhow::Result<bool> {
-        let place = match (&self.sink, &self.store) {
-            (Some(sink), _) => verify::Place::Sink(sink.clone()),
-            (None, store) => verify::Place::new(store.as_deref().unwrap_or_default()),
-        };
-        let store = verify::open(&place, &self.place.config()?)?;
-        let sink = self.sink.or(self.of_sink);
-        let options =
-            verify::Options { device: self.device, head: self.head, sink, ..verify::Options::default() };
-        verify::print(&*store, &options, self.output.style(), out)
-    }
 }
 
 #[derive(Subcommand)]
@@ -327,7 +329,17 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Command::Shot { place, output } => {
             return Ok(done(shot::take(&place.state()?, output.style(), out)?));
         }
-        Command::Verify(verify) => return Ok(done(verify.run(out)?)),
+        Command::Queue { command: None, place, output } => {
+            queue::print(&place.config()?, output.style(), out)?;
+        }
+        Command::Queue { command: Some(QueueCommand::Retry { sink, key, place }), .. } => {
+            let count = queue::retry(&place.config()?, sink.as_deref(), key.as_deref())?;
+            writeln!(out, "{count} objects are sent again")?;
+        }
+        Command::Flush { time, place } => return Ok(done(queue::flush(&place.config()?, time)?)),
+        Command::Verify { what, place, output } => {
+            return Ok(done(what.print(&place.config()?, output.style(), out)?));
+        }
         Command::PluginProbe { file } => return Ok(scan::probe_main(&file)),
         Command::PluginConform { file, config } => return Ok(scan::conform_main(&file, &config)),
     }

@@ -160,7 +160,7 @@ pub fn run(
         return Ok(Vec::new());
     }
     for device in spool.devices()? {
-        for seal in spool.seals(&device)? {
+        for seal in spool.each_seal(&device)? {
             if !sinks.iter().all(|sink| sink.has(&seal)) {
                 break;
             }

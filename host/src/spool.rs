@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Result},
     journal::files::Head,
     seal::{self, Manifest, Share},
+    upload::Pace,
 };
 
 /// One seal, by its manifest's name.
@@ -50,18 +51,17 @@ pub struct Object {
     pub sha256: [u8; 32],
     /// For example `application/zstd`.
     pub media_type: String,
+    /// How fast it may be read.
+    pub pace: Option<Arc<Pace>>,
     file: File,
 }
 
 impl ReadAt for Object {
-    #[cfg(unix)]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset)
-    }
-
-    #[cfg(windows)]
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)
+        if let Some(pace) = &self.pace {
+            pace.take(buffer.len());
+        }
+        disk::read_at(&self.file, offset, buffer)
     }
 }
 
@@ -214,16 +214,35 @@ impl Spool {
 
     /// The final seals of a device, oldest first.
     pub fn seals(&self, device: &str) -> Result<Vec<Seal>> {
+        Ok(self.each_seal(device)?.collect())
+    }
+
+    /// The same one by one, for one who may have enough after the first.
+    pub fn each_seal(&self, device: &str) -> Result<impl Iterator<Item = Seal>> {
+        let seals = self.seals_after(device, 0)?.into_iter();
+        Ok(seals.map(move |(first, last)| Seal { device: device.to_owned(), first, last }))
+    }
+
+    /// The final seals of a device after a number, oldest first: first and last numbers. Reads every name, and keeps only
+    /// those.
+    pub fn seals_after(&self, device: &str, after: u64) -> Result<Vec<(u64, u64)>> {
         let end = match self.sealed() {
             (current, sealed) if current == device => sealed,
             _ => u64::MAX,
         };
         let folder = self.root.join(format!("v=1/device={device}/_manifest"));
-        let seals = disk::names(&folder)?.into_iter().filter_map(|name| {
-            let (first, last) = numbers(name.strip_suffix(".json")?)?;
-            (last <= end).then(|| Seal { device: device.to_owned(), first, last })
-        });
-        Ok(seals.collect())
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.doing("list", &folder)?,
+        };
+        let mut seals = Vec::new();
+        for entry in entries {
+            let name = entry.doing("list", &folder)?.file_name();
+            let range = name.to_str().and_then(|name| numbers(name.strip_suffix(".json")?));
+            seals.extend(range.filter(|(first, last)| *first > after && *last <= end));
+        }
+        seals.sort_unstable();
+        Ok(seals)
     }
 
     /// Reads a manifest.
@@ -245,15 +264,16 @@ impl Spool {
             return Err(Error::Damaged { path, text: "its bytes are not those that were sealed".into() });
         }
         let media_type = seal::media_type(key).to_owned();
-        Ok(Object { key: key.to_owned(), len, sha256: sum, media_type, file })
+        Ok(Object { key: key.to_owned(), len, sha256: sum, media_type, pace: None, file })
     }
 
-    /// Opens a manifest. Its bytes are checked by the manifest after it, in the store.
-    pub fn manifest_object(&self, seal: &Seal) -> Result<Object> {
-        let (key, path) = (seal.key(), self.path(&seal.key()));
+    /// Opens what no manifest lists, a manifest itself: its bytes are checked by the one after it, in the store.
+    pub fn whole_object(&self, key: &str) -> Result<Object> {
+        let path = self.path(key);
         let file = File::open(&path).doing("open", &path)?;
         let (len, sha256) = sum(&file).doing("read", &path)?;
-        Ok(Object { key, len, sha256, media_type: "application/json".into(), file })
+        let (key, media_type) = (key.to_owned(), seal::media_type(key).to_owned());
+        Ok(Object { key, len, sha256, media_type, pace: None, file })
     }
 
     /// Removes what a crash left between a seal's first file and its `sealed` frame: everything of this device after

@@ -1,25 +1,26 @@
-//! Hands objects to sinks: a worker each, retry with back-off.
+//! Hands objects to sinks: a queue each, retry with back-off.
 //!
-//! Per sink, oldest first, objects before their manifest. What a store refuses for good is noted and passed over, what
-//! may pass is tried again until it does.
+//! Per sink, records before blobs, oldest first, objects before their manifest; `plan` decides. What a store refuses for
+//! good is set aside and passed over, what may pass is tried again until it does.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use plugin_api::call;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::{
-    disk,
+    clock,
+    disk::{self, Doing},
     error::{Error, Result},
     seal::{Manifest, media_type},
     spool::{Object, Seal, Shares, Spool},
@@ -27,11 +28,19 @@ use crate::{
 
 mod backoff;
 mod delivered;
+mod index;
+mod pace;
+mod plan;
 mod worker;
 
-pub use backoff::Backoff;
 pub use call::Failure;
 pub use delivered::{Delivered, Refused};
+pub use pace::Pace;
+pub use plan::class;
+
+use index::Entry;
+use plan::{Part, Plan};
+use worker::{Run, lock};
 
 /// Where objects go.
 pub trait Store: Send + Sync {
@@ -43,6 +52,10 @@ pub trait Store: Send + Sync {
     fn list(&self, prefix: &str, each: &mut (dyn FnMut(&str, u64) + Send)) -> Result<(), Failure>;
     /// Removes an object, if it can.
     fn remove(&self, key: &str) -> Result<(), Failure>;
+    /// Is told when it begins to fail, fails otherwise, or works again.
+    fn tell(&self, failure: Option<&Failure>) {
+        let _ = failure;
+    }
 }
 
 impl Store for call::Sink {
@@ -79,46 +92,58 @@ pub struct Target {
     pub id: String,
     /// The kinds it wants; all if not said. Manifests and notices it gets in any case.
     pub kinds: Option<Vec<String>>,
+    /// How much at once, and how fast.
+    pub limits: Limits,
     /// The sink.
     pub store: Arc<dyn Store>,
 }
 
+/// The `limits` of a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// How many objects at once.
+    pub parallel: usize,
+    /// How many bytes a second; any number if not said.
+    pub bandwidth: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { parallel: 4, bandwidth: None }
+    }
+}
+
 impl Target {
     fn wants(&self, kind: &str) -> bool {
-        kind == "notice" || self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|want| want == kind))
+        wants(self.kinds.as_deref(), kind)
     }
 }
 
 /// How a sink is doing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The sink's id.
     pub id: String,
     /// How many objects wait.
     pub pending: u64,
-    /// How many bytes they have.
+    /// How many bytes they have, manifests aside.
     pub pending_bytes: u64,
     /// How many objects it took since the start.
     pub sent: u64,
     /// How many objects it refused for good.
     pub refused: u64,
-    /// What it said last, if the last try failed.
+    /// When the oldest that waits was sealed, RFC 3339.
+    pub oldest: Option<String>,
+    /// What it said last, if the last try failed or it refused something.
     pub last_error: Option<String>,
+    /// What kind of failure that was.
+    pub class: Option<String>,
     /// In how many seconds it is tried again, if it is waiting to.
     pub retry_in_s: Option<f64>,
 }
 
-#[derive(Default)]
-struct Shared {
-    sent: u64,
-    delivered: Delivered,
-    error: Option<String>,
-    retry_at: Option<Instant>,
-}
-
 struct Worker {
-    target: Target,
-    shared: Arc<Mutex<Shared>>,
+    run: Run,
     thread: JoinHandle<()>,
 }
 
@@ -145,20 +170,22 @@ impl Upload {
             if delivered.refused.iter().any(|refused| refused.conflict && refused.device() == Some(&device)) {
                 spool.dispute(&device);
             }
-            let shared = Arc::new(Mutex::new(Shared { delivered, ..Shared::default() }));
-            let run = worker::Run {
-                spool: spool.clone(),
-                path,
-                target: target.clone(),
-                shared: shared.clone(),
-                stop: stop.clone(),
-                backoff: Backoff::default(),
-            };
+            let plan = Plan::open(spool.clone(), target.clone(), state, delivered)?;
             let name = format!("sink {}", target.id);
-            let thread = thread::Builder::new().name(name).spawn(move || run.run()).map_err(|source| {
+            let run = Run {
+                spool: spool.clone(),
+                plan: Arc::new(Mutex::new(plan)),
+                pace: target.limits.bandwidth.map(|rate| Arc::new(Pace::new(rate))),
+                adding: Arc::default(),
+                others: Arc::new(AtomicUsize::new(0)),
+                stop: stop.clone(),
+                target,
+            };
+            let worker = run.clone();
+            let thread = thread::Builder::new().name(name).spawn(move || worker.run()).map_err(|source| {
                 Error::State { doing: "start a sink's thread", path: PathBuf::new(), source }
             })?;
-            workers.push(Worker { target, shared, thread });
+            workers.push(Worker { run, thread });
         }
         spool.share(shares);
         Ok(Self { spool, workers, stop })
@@ -166,20 +193,29 @@ impl Upload {
 
     /// How each sink is doing.
     pub fn progress(&self) -> Vec<Progress> {
-        self.workers.iter().map(|worker| worker.progress(&self.spool)).collect()
+        self.workers.iter().map(|worker| worker.run.progress()).collect()
     }
 
     /// What each sink refused for good.
     pub fn refused(&self) -> BTreeMap<String, Vec<Refused>> {
-        let list =
-            |worker: &Worker| (worker.target.id.clone(), lock(&worker.shared).delivered.refused.clone());
+        let list = |worker: &Worker| {
+            (worker.run.target.id.clone(), lock(&worker.run.plan).delivered().refused.clone())
+        };
         self.workers.iter().map(list).collect()
+    }
+
+    /// Has sinks asked again to take what they refused: one or all of them, one object or all. How many.
+    pub fn retry(&self, sink: Option<&str>, key: Option<&str>) -> usize {
+        let asked = self.workers.iter().filter(|worker| sink.is_none_or(|sink| worker.run.target.id == sink));
+        let count = asked.map(|worker| lock(&worker.run.plan).retry(key)).sum();
+        self.spool.wake();
+        count
     }
 
     /// Tries what waits at once, for example when the network is back.
     pub fn hurry(&self) {
         for worker in &self.workers {
-            lock(&worker.shared).retry_at = None;
+            lock(&worker.run.plan).hurry();
         }
         self.spool.wake();
     }
@@ -189,94 +225,126 @@ impl Upload {
         let until = Instant::now() + deadline;
         self.stop.store(true, Ordering::SeqCst);
         self.spool.wake();
-        let stoppers: Vec<_> = self.workers.iter().map(|worker| worker.target.store.clone()).collect();
+        self.workers.iter().filter_map(|worker| worker.run.pace.as_ref()).for_each(|pace| pace.stop());
+        let stoppers: Vec<_> = self.workers.iter().map(|worker| worker.run.target.store.clone()).collect();
         thread::spawn(move || stoppers.iter().for_each(|store| store.stop()));
         let mut late = Vec::new();
-        for worker in self.workers {
-            while !worker.thread.is_finished() && Instant::now() < until {
+        for Worker { run, thread } in self.workers {
+            let is_done = || thread.is_finished() && run.others.load(Ordering::SeqCst) == 0;
+            while !is_done() && Instant::now() < until {
                 thread::park_timeout(Duration::from_millis(5));
             }
-            if worker.thread.is_finished() {
-                let _ = worker.thread.join();
+            if is_done() {
+                let _ = thread.join();
             } else {
-                late.push(worker.target.id);
+                late.push(run.target.id);
             }
         }
         late
     }
 }
 
-impl Worker {
-    fn progress(&self, spool: &Spool) -> Progress {
-        let shared = lock(&self.shared);
-        let mut progress = Progress {
-            id: self.target.id.clone(),
-            sent: shared.sent,
-            refused: shared.delivered.refused.len() as u64,
-            last_error: shared.error.clone(),
-            retry_in_s: shared.retry_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs_f64()),
-            ..Progress::default()
-        };
-        let delivered = shared.delivered.clone();
-        drop(shared);
-        for seal in todo(spool, &delivered).unwrap_or_default() {
-            let Ok(manifest) = spool.manifest(&seal) else { continue };
-            for part in parts(&manifest).filter(|part| self.target.wants(part.kind)) {
-                progress.pending += 1;
-                progress.pending_bytes += part.len;
-            }
-            progress.pending += 1;
-        }
-        progress
-    }
-}
-
 /// An object or blob of a seal.
-struct Part<'a> {
+struct Listed<'a> {
     key: &'a str,
     kind: &'a str,
     len: u64,
     sha256: &'a str,
     media_type: &'a str,
+    is_blob: bool,
 }
 
-fn parts(manifest: &Manifest) -> impl Iterator<Item = Part<'_>> {
-    let objects = manifest.objects.iter().map(|object| Part {
+impl Listed<'_> {
+    fn part(&self) -> Part {
+        Part {
+            key: self.key.to_owned(),
+            sha256: Some(self.sha256.to_owned()),
+            media_type: self.media_type.to_owned(),
+            len: self.len,
+        }
+    }
+}
+
+fn parts(manifest: &Manifest) -> impl Iterator<Item = Listed<'_>> {
+    let objects = manifest.objects.iter().map(|object| Listed {
         key: &object.key,
         kind: &object.kind,
         len: object.len,
         sha256: &object.sha256,
         media_type: media_type(&object.key),
+        is_blob: false,
     });
-    let blobs = manifest.blobs.iter().map(|blob| Part {
+    let blobs = manifest.blobs.iter().map(|blob| Listed {
         key: &blob.key,
         kind: &blob.kind,
         len: blob.len,
         sha256: &blob.sha256,
         media_type: &blob.media_type,
+        is_blob: true,
     });
-    blobs.chain(objects)
+    objects.chain(blobs)
 }
 
-/// The seals a sink has not had, oldest first; chains that ended before the one that is being written.
-fn todo(spool: &Spool, delivered: &Delivered) -> Result<Vec<Seal>> {
-    let (current, _) = spool.sealed();
-    let mut devices = spool.devices()?;
-    devices.sort_by_key(|device| *device == current);
-    let mut seals = Vec::new();
-    for device in devices {
-        seals.extend(spool.seals(&device)?.into_iter().filter(|seal| !delivered.has(seal)));
-    }
-    Ok(seals)
-}
-
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+fn moment(seconds: u64) -> String {
+    clock::rfc3339(i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000))
 }
 
 /// What a sink of a state folder has; nothing if that was never noted.
 pub fn delivered(state: &Path, id: &str) -> Delivered {
     delivered::read(&delivered::path(state, id)).unwrap_or_default()
+}
+
+/// How a sink is doing, from the state folder of an agent that doesn't run.
+pub fn look(state: &Path, id: &str, kinds: Option<&[String]>) -> Result<Progress> {
+    let (delivered, spool) = (delivered(state, id), Spool::at(state));
+    let mut progress = Progress { id: id.to_owned(), ..Progress::default() };
+    let mut last = delivered.done.clone();
+    let mut oldest: Option<u64> = None;
+    let path = index_path(state, id);
+    let mut add = |entry: &Entry, has_records: bool| {
+        let (objects, bytes) = if has_records { (entry.objects, entry.object_bytes) } else { (0, 0) };
+        progress.pending += entry.count() - u64::from(objects);
+        progress.pending_bytes += entry.object_bytes + entry.blob_bytes - bytes;
+        oldest.get_or_insert(entry.time);
+    };
+    index::read(&path, &index::header(kinds), |entry| {
+        if entry.is_end || delivered.has(&entry.seal) {
+            return;
+        }
+        add(&entry, delivered.has_records(&entry.seal));
+        let last = last.entry(entry.seal.device).or_default();
+        *last = entry.seal.last.max(*last);
+    })
+    .doing("read", &path)?;
+    for device in spool.devices()? {
+        for (first, end) in spool.seals_after(&device, last.get(&device).copied().unwrap_or(0))? {
+            let entry = Entry::of(&spool, Seal { device: device.clone(), first, last: end }, kinds);
+            add(&entry, false);
+        }
+    }
+    progress.refused = delivered.refused.len() as u64;
+    progress.oldest = oldest.map(moment);
+    let refused = delivered.refused.last();
+    progress.last_error = refused.map(|refused| refused.text.clone());
+    progress.class = refused.map(|refused| refused.class.clone());
+    Ok(progress)
+}
+
+/// Notes for the next start that a sink is to be asked again to take what it refused; how many objects.
+pub fn retry_later(state: &Path, id: &str, key: Option<&str>) -> Result<usize> {
+    let path = delivered::path(state, id);
+    let Some(mut delivered) = delivered::read(&path) else { return Ok(0) };
+    let count = delivered.retry(key);
+    delivered::write(&path, &delivered)?;
+    Ok(count)
+}
+
+fn index_path(state: &Path, id: &str) -> PathBuf {
+    state.join("queue").join(file_name(id)).with_extension("index")
+}
+
+fn wants(kinds: Option<&[String]>, kind: &str) -> bool {
+    kind == "notice" || kinds.is_none_or(|kinds| kinds.iter().any(|want| want == kind))
 }
 
 /// The name of a sink's file, which must not leave its folder whatever the id is, nor be another's where case is ignored.

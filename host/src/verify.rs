@@ -29,10 +29,12 @@ mod chain;
 mod place;
 mod removed;
 mod report;
+mod what;
 mod window;
 
 pub use place::{Place, folder, open};
 pub use report::{Problem, Report};
+pub use what::What;
 
 /// How many objects are read at once.
 const AT_ONCE: usize = 8;

@@ -30,6 +30,8 @@ mod panic;
 #[cfg(target_os = "linux")]
 mod promises;
 #[cfg(target_os = "linux")]
+mod queue;
+#[cfg(target_os = "linux")]
 mod rdev;
 #[cfg(target_os = "linux")]
 mod replay;

@@ -23,7 +23,7 @@ use crate::{
     error::{Error, Result},
     instance::Holder,
     journal::{self, Journal},
-    meter, notice,
+    meter, notice, queue,
     route::{Health, Role, Router},
     shot,
     status::{Lost, Plugin, Status},
@@ -93,11 +93,24 @@ pub fn answer(shared: &Arc<Shared>, upload: &Upload, request: &Request) -> Answe
             Err(error) => Answer::Error(error.to_string()),
         },
         Request::Resume => Answer::Ok(shared.resume("observing again").into()),
+        Request::Queue => Answer::Ok(json!(waiting(upload))),
+        Request::Flush => match shared.journal.seal() {
+            Ok(()) => {
+                upload.hurry();
+                Answer::Ok(json!(waiting(upload)))
+            }
+            Err(error) => Answer::Error(error.to_string()),
+        },
+        Request::Retry { sink, key } => Answer::Ok(upload.retry(sink.as_deref(), key.as_deref()).into()),
         Request::Ask { name, options } => match shared.ask(name, options) {
             Ok(answers) => Answer::Ok(answers),
             Err(error) => Answer::Error(error),
         },
     }
+}
+
+fn waiting(upload: &Upload) -> queue::Queue {
+    queue::Queue { running: true, sinks: upload.progress(), refused: upload.refused() }
 }
 
 impl Shared {

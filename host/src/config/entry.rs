@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::read::{Reader, Table};
-use super::{Entry, schema};
+use super::{Entry, parse_size, schema};
 use crate::error::Result;
+use crate::upload::Limits;
 
 /// Reserved keys that mean something in a later version. Ignoring them would promise what isn't kept.
-const LATER: [&str; 3] = ["isolate", "grant", "limits"];
+const LATER: [&str; 2] = ["isolate", "grant"];
 /// Records a sink can ask for by name; a third party's kind has a dot.
 const RECORDS: [&str; 7] = ["activity", "device", "finding", "gap", "notice", "screenshot", "state"];
 const SIGNALS: [&str; 7] = ["pointer", "button", "wheel", "key", "focus", "power", "session"];
@@ -49,11 +50,15 @@ impl Reader<'_> {
             Some(value) => Some(self.keep(&value, &table, &id, list)?),
             None => None,
         };
+        let limits = match table.values.remove("limits") {
+            Some(value) => self.limits(value, &table, &id, list)?,
+            None => Limits::default(),
+        };
         if let Some(key) = LATER.iter().find(|key| table.values.contains_key(**key)) {
             return Err(self.fault(&table, &id, key, "not supported by this version; remove the line"));
         }
         let Table { line, values, lines } = table;
-        Ok(Entry { plugin, id, enabled, kinds, keep, options: values, line, lines })
+        Ok(Entry { plugin, id, enabled, kinds, keep, limits, options: values, line, lines })
     }
 
     /// A name that may become part of a file's name.
@@ -68,6 +73,32 @@ impl Reader<'_> {
             }
             _ => Err(self.fault(table, owner, key, "must be text; write a name in quotes")),
         }
+    }
+
+    fn limits(&self, value: Value, table: &Table, id: &str, list: &str) -> Result<Limits> {
+        let fault = |text: &str| Err(self.fault(table, id, "limits", text));
+        if list != "sink" {
+            return fault(&format!("belongs to a sink; remove the line from this {list}"));
+        }
+        let Value::Object(limits) = value else {
+            return fault("must be a table such as { parallel = 4, bandwidth = \"1MB\" }");
+        };
+        let mut found = Limits::default();
+        for (key, value) in &limits {
+            match (key.as_str(), value) {
+                ("parallel", value) => match value.as_u64().filter(|count| (1..=64).contains(count)) {
+                    Some(count) => found.parallel = count as usize,
+                    None => return fault("parallel must be a number from 1 to 64"),
+                },
+                ("bandwidth", Value::String(text)) => match parse_size(text) {
+                    Ok(bytes) if bytes > 0 => found.bandwidth = Some(bytes),
+                    _ => return fault("bandwidth must be a size such as \"1MB\", which is sent in a second"),
+                },
+                ("bandwidth", _) => return fault("bandwidth must be a size such as \"1MB\", in quotes"),
+                (key, _) => return fault(&format!("{key:?} is no limit; there are parallel and bandwidth")),
+            }
+        }
+        Ok(found)
     }
 
     fn kinds(&self, value: Value, table: &Table, id: &str, list: &str) -> Result<Vec<String>> {
@@ -94,5 +125,29 @@ impl Reader<'_> {
             }
         }
         Ok(kinds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn limits_are_a_sinks_and_bounded() {
+        let cases = [
+            ("sink", "4", "must be a table such as { parallel = 4, bandwidth = \"1MB\" }"),
+            ("sink", "{ parallel = 0 }", "parallel must be a number from 1 to 64"),
+            ("sink", "{ bandwidth = 100 }", "bandwidth must be a size such as \"1MB\", in quotes"),
+            ("sink", "{ memory = 1 }", "\"memory\" is no limit; there are parallel and bandwidth"),
+            ("source", "{ parallel = 1 }", "belongs to a sink; remove the line from this source"),
+        ];
+        for (list, limits, text) in cases {
+            let config = format!("[[{list}]]\nplugin = \"x\"\nlimits = {limits}");
+            let error = Config::parse(&config, None).unwrap_err().to_string();
+            assert!(error.ends_with(&format!(":3: x.limits: {text}")), "{error}");
+        }
+        let text = "[[sink]]\nplugin = \"x\"\nlimits = { parallel = 2, bandwidth = \"1MB\" }";
+        let limits = Config::parse(text, None).unwrap().sink[0].limits;
+        assert_eq!((limits.parallel, limits.bandwidth), (2, Some(1_000_000)));
     }
 }

@@ -141,7 +141,7 @@ fn entries_are_checked_before_their_plugin_is_known() {
 
 #[test]
 fn reserved_keys_of_later_versions_are_refused_not_ignored() {
-    for key in ["isolate", "grant", "limits"] {
+    for key in ["isolate", "grant"] {
         check(
             &format!("[[source]]\nplugin = \"input\"\n{key} = true"),
             &format!("3: input.{key}: not supported by this version; remove the line"),

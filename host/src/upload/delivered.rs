@@ -24,12 +24,19 @@ pub struct Delivered {
     /// By device: the first number of what it is to have, where it was not there from the beginning.
     #[serde(default)]
     pub from: BTreeMap<String, u64>,
+    /// By device: as `done`, for its records without the blobs, which may come later.
+    #[serde(default)]
+    pub records: BTreeMap<String, u64>,
     /// What it refused for good.
     pub refused: Vec<Refused>,
+    /// What it refused and is asked to take again.
+    #[serde(default)]
+    pub again: Vec<Refused>,
 }
 
 /// An object a store will not take.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Refused {
     /// The object's key.
     pub key: String,
@@ -37,6 +44,16 @@ pub struct Refused {
     pub text: String,
     /// Whether the store holds other bytes under the same key.
     pub conflict: bool,
+    /// What kind of failure it was.
+    pub class: String,
+    /// When, RFC 3339.
+    pub time: String,
+    /// Length in bytes.
+    pub len: u64,
+    /// SHA-256 of its bytes, where a manifest says so.
+    pub sha256: Option<String>,
+    /// For example `application/zstd`.
+    pub media_type: String,
 }
 
 impl Refused {
@@ -52,15 +69,42 @@ impl Delivered {
         self.done.get(&seal.device).is_some_and(|done| seal.last <= *done)
     }
 
-    /// Notes a delivered seal.
-    pub fn add(&mut self, seal: &Seal) {
-        let done = self.done.entry(seal.device.clone()).or_default();
-        *done = seal.last.max(*done);
+    /// Whether the records of a seal are delivered as far as they will ever be.
+    pub fn has_records(&self, seal: &Seal) -> bool {
+        self.has(seal) || self.records.get(&seal.device).is_some_and(|done| seal.last <= *done)
     }
 
-    /// Whether an object was refused.
+    /// Notes a delivered seal.
+    pub fn add(&mut self, seal: &Seal) {
+        add(&mut self.done, seal);
+    }
+
+    /// Notes a seal whose records are delivered.
+    pub fn add_records(&mut self, seal: &Seal) {
+        add(&mut self.records, seal);
+    }
+
+    /// Whether an object was refused, so that this may be the only place where it is.
     pub fn is_refused(&self, key: &str) -> bool {
-        self.refused.iter().any(|refused| refused.key == key)
+        self.refused.iter().chain(&self.again).any(|refused| refused.key == key)
+    }
+
+    /// Asks the sink to take what it refused once more: all, or one object. How many.
+    pub fn retry(&mut self, key: Option<&str>) -> usize {
+        let (again, refused): (Vec<_>, Vec<_>) = std::mem::take(&mut self.refused)
+            .into_iter()
+            .partition(|refused| key.is_none_or(|key| refused.key == key));
+        self.refused = refused;
+        let count = again.len();
+        self.again.extend(again);
+        count
+    }
+}
+
+fn add(done: &mut BTreeMap<String, u64>, seal: &Seal) {
+    match done.get_mut(&seal.device) {
+        Some(done) => *done = seal.last.max(*done),
+        None => _ = done.insert(seal.device.clone(), seal.last),
     }
 }
 

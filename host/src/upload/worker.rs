@@ -1,176 +1,185 @@
-//! The worker of one sink: sends seal after seal, waits and tries again, notes what is refused.
+//! The threads of one sink: one that is always there and sleeps while nothing is to be sent, others as long as there is
+//! more to send at once.
 
 use std::{
-    path::PathBuf,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
-use plugin_api::{Fault, v1::Status};
-use tracing::{error, info, warn};
+use tracing::warn;
 
-use super::{Backoff, Delivered, Failure, Refused, Shared, Target, delivered, lock, parts, todo};
+use super::{
+    Pace, Progress, Target,
+    index::Entry,
+    plan::{Job, Next, Outcome, Plan},
+};
 use crate::{
     error::Result,
-    spool::{Object, Seal, Spool},
+    spool::{Seal, Spool},
 };
 
-/// What came of one object.
-enum Outcome {
-    Done,
-    Refused,
-    Stopped,
-}
+/// How many seals are added to the queue at once.
+const BATCH: usize = 64;
+/// For how many milliseconds one who asks how it is going waits for the queue to be complete.
+const PATIENCE: usize = 100;
 
 /// The work for one sink.
-pub(super) struct Run {
+#[derive(Clone)]
+pub struct Run {
+    /// Where the objects are.
     pub spool: Arc<Spool>,
-    /// Where it is noted what the sink has.
-    pub path: PathBuf,
+    /// Where they go.
     pub target: Target,
-    pub shared: Arc<Mutex<Shared>>,
+    /// What is next.
+    pub plan: Arc<Mutex<Plan>>,
+    /// How fast.
+    pub pace: Option<Arc<Pace>>,
+    /// Held by whoever adds to the queue.
+    pub adding: Arc<Mutex<()>>,
+    /// How many further threads there are.
+    pub others: Arc<AtomicUsize>,
+    /// Thrown at the end.
     pub stop: Arc<AtomicBool>,
-    pub backoff: Backoff,
 }
 
 impl Run {
     /// Works until it is told to stop. Sleeps while there is nothing to send.
-    pub fn run(mut self) {
+    pub fn run(&self) {
         while !self.stopped() {
             let turn = self.spool.turn();
-            let delivered = lock(&self.shared).delivered.clone();
-            match todo(&self.spool, &delivered) {
-                Ok(seals) => {
-                    for seal in seals {
-                        if matches!(self.seal(&seal), Outcome::Stopped) {
-                            return;
-                        }
-                    }
-                }
-                Err(error) => {
-                    warn!(sink = self.target.id, %error, "spool can't be read, trying at the next seal")
-                }
+            let adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+            let caught_up = self.catch_up();
+            drop(adding);
+            if let Err(error) = caught_up {
+                warn!(sink = self.target.id, %error, "spool can't be read, trying at the next seal");
             }
+            let until = self.work();
             if !self.stopped() {
-                self.spool.wait(turn, None);
+                self.spool.wait(turn, until);
             }
         }
+        let mut plan = lock(&self.plan);
+        if plan.is_unnoted() {
+            plan.note();
+        }
+    }
+
+    /// How the sink is doing, with what was sealed just now.
+    pub fn progress(&self) -> Progress {
+        // Unless the worker is at it and that takes its time, for it reads off many seals.
+        for _ in 0..PATIENCE {
+            if let Ok(_adding) = self.adding.try_lock() {
+                if let Err(error) = self.catch_up() {
+                    warn!(sink = self.target.id, %error, "spool can't be read");
+                }
+                break;
+            }
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        lock(&self.plan).progress()
     }
 
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
 
-    /// Sends one seal: its objects, then its manifest.
-    fn seal(&mut self, seal: &Seal) -> Outcome {
-        match self.spool.manifest(seal) {
-            Ok(manifest) => {
-                let target = self.target.clone();
-                for part in parts(&manifest).filter(|part| target.wants(part.kind)) {
-                    let object = self.spool.object(part.key, part.sha256).map(|mut object| {
-                        part.media_type.clone_into(&mut object.media_type);
-                        object
-                    });
-                    if matches!(self.send(part.key, object), Outcome::Stopped) {
-                        return Outcome::Stopped;
-                    }
+    /// Adds to the queue what was sealed since.
+    fn catch_up(&self) -> Result<()> {
+        let behind = lock(&self.plan).behind()?;
+        let (current, sealed) = self.spool.sealed();
+        for (device, after) in behind {
+            let next = Seal { device: device.clone(), first: after + 1, last: sealed };
+            // Mostly it is the last seal alone, and its name is known.
+            let seals = if device == current && self.spool.path(&next.key()).exists() {
+                vec![(next.first, next.last)]
+            } else {
+                self.spool.seals_after(&device, after)?
+            };
+            for part in seals.chunks(BATCH) {
+                let entries: Vec<_> = part
+                    .iter()
+                    .map(|(first, last)| Seal { device: device.clone(), first: *first, last: *last })
+                    .map(|seal| Entry::of(&self.spool, seal, self.target.kinds.as_deref()))
+                    .collect();
+                let mut plan = lock(&self.plan);
+                entries.into_iter().for_each(|entry| plan.push(entry));
+                if self.stopped() {
+                    return Ok(());
                 }
             }
-            Err(error) => self.refuse(&seal.key(), &error.to_string(), Fault::Malformed),
+            if device != current {
+                lock(&self.plan).push(Entry::end(&device));
+            }
         }
-        let object = self.spool.manifest_object(seal);
-        if matches!(self.send(&seal.key(), object), Outcome::Stopped) {
-            return Outcome::Stopped;
-        }
-        let mut shared = lock(&self.shared);
-        shared.delivered.add(seal);
-        let delivered = shared.delivered.clone();
-        drop(shared);
-        self.keep(&delivered);
-        Outcome::Done
+        Ok(())
     }
 
-    /// Sends one object until it is there or refused.
-    fn send(&mut self, key: &str, object: Result<Object>) -> Outcome {
-        if lock(&self.shared).delivered.is_refused(key) {
-            return Outcome::Refused;
-        }
-        let object = match object {
-            Ok(object) => object,
-            // Beyond the quota it went before it could be sent, and a gap says so.
-            Err(error) if error.is_gone() => {
-                warn!(sink = self.target.id, key, "not here any more, so not sent");
-                return Outcome::Refused;
-            }
-            Err(error) => {
-                self.refuse(key, &error.to_string(), Fault::Malformed);
-                return Outcome::Refused;
-            }
-        };
-        self.backoff.reset();
+    /// Sends until there is nothing to do now; when there will be.
+    fn work(&self) -> Option<Instant> {
         loop {
             if self.stopped() {
-                return Outcome::Stopped;
+                return None;
             }
-            match self.target.store.put(&object) {
-                Ok(()) => {
-                    let mut shared = lock(&self.shared);
-                    (shared.error, shared.retry_at) = (None, None);
-                    shared.sent += 1;
-                    return Outcome::Done;
+            let next = lock(&self.plan).next(Instant::now());
+            match next {
+                Next::Wait(until) => return until,
+                Next::Send(job) => {
+                    self.help();
+                    self.send(job);
                 }
-                Err(failure) if failure.status == Status::FATAL => {
-                    self.refuse(key, &failure.text, failure.fault);
-                    return Outcome::Refused;
-                }
-                Err(failure) => self.pause(key, &failure),
             }
         }
     }
 
-    fn pause(&mut self, key: &str, failure: &Failure) {
-        let wait = self.backoff.next(failure.retry_after);
-        let until = Instant::now() + wait;
-        let turn = self.spool.turn();
+    /// Starts another thread for what may be sent at the same time.
+    fn help(&self) {
+        if self.others.load(Ordering::SeqCst) + 1 >= self.target.limits.parallel
+            || !lock(&self.plan).has_more()
         {
-            let mut shared = lock(&self.shared);
-            if shared.error.as_ref() != Some(&failure.text) {
-                warn!(sink = self.target.id, key, error = failure.text, ?wait, "not stored, trying again");
+            return;
+        }
+        self.others.fetch_add(1, Ordering::SeqCst);
+        let run = self.clone();
+        let name = format!("sink {}", self.target.id);
+        let started = thread::Builder::new().name(name).stack_size(512 << 10).spawn(move || {
+            run.work();
+            run.others.fetch_sub(1, Ordering::SeqCst);
+            // What it leaves waiting is the first thread's.
+            run.spool.wake();
+        });
+        if started.is_err() {
+            self.others.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    fn send(&self, job: Job) {
+        let opened = match &job.part.sha256 {
+            Some(sha256) => self.spool.object(&job.part.key, sha256),
+            None => self.spool.whole_object(&job.part.key),
+        };
+        let outcome = match opened {
+            Err(error) => Outcome::Unreadable(error),
+            Ok(mut object) => {
+                job.part.media_type.clone_into(&mut object.media_type);
+                object.pace.clone_from(&self.pace);
+                self.target.store.put(&object).map_or_else(Outcome::Failed, |()| Outcome::Sent)
             }
-            shared.error = Some(failure.text.clone());
-            shared.retry_at = Some(until);
+        };
+        let told = lock(&self.plan).done(job, outcome);
+        if let Some(failure) = told {
+            if let Some(failure) = &failure {
+                warn!(sink = self.target.id, error = failure.text, "not stored");
+            }
+            self.target.store.tell(failure.as_ref());
         }
-        let mut turn = turn;
-        while !self.stopped() && lock(&self.shared).retry_at.is_some() && Instant::now() < until {
-            self.spool.wait(turn, Some(until));
-            turn = self.spool.turn();
-        }
-        lock(&self.shared).retry_at = None;
     }
+}
 
-    /// Notes that a store will never take an object, and leaves what it holds alone.
-    fn refuse(&self, key: &str, text: &str, fault: Fault) {
-        error!(sink = self.target.id, key, error = text, "refused for good; it stays here");
-        let mut shared = lock(&self.shared);
-        shared.error = Some(text.to_owned());
-        let conflict = fault == Fault::Conflict;
-        let refused = Refused { key: key.to_owned(), text: text.to_owned(), conflict };
-        shared.delivered.refused.push(refused.clone());
-        let delivered = shared.delivered.clone();
-        drop(shared);
-        self.keep(&delivered);
-        if let Some(device) = refused.device().filter(|_| conflict) {
-            self.spool.dispute(device);
-        }
-    }
-
-    /// Remembers what was delivered. That it can't be costs sending it again after a restart.
-    fn keep(&self, delivered: &Delivered) {
-        if let Err(error) = delivered::write(&self.path, delivered) {
-            info!(sink = self.target.id, %error, "delivery not noted, may be repeated after a restart");
-        }
-    }
+/// Locks a plan.
+pub fn lock(plan: &Mutex<Plan>) -> MutexGuard<'_, Plan> {
+    plan.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,7 +14,7 @@ use host::{
     retain::Rules,
     show,
     spool::Object,
-    upload::{Failure, Store, Target, Upload},
+    upload::{Failure, Limits, Store, Target, Upload},
 };
 use plugin_api::{Fault, call::ReadAt, v1::Status};
 
@@ -78,7 +78,12 @@ impl Store for Shelf {
 
 fn target(store: &Arc<Shelf>, kinds: Option<&[&str]>) -> Target {
     let kinds = kinds.map(|kinds| kinds.iter().map(|kind| (*kind).to_owned()).collect());
-    Target { id: "shelf".into(), kinds, store: store.clone() }
+    Target {
+        id: "shelf".into(),
+        kinds,
+        limits: Limits { parallel: 1, bandwidth: None },
+        store: store.clone(),
+    }
 }
 
 fn options(state: &Path) -> Options {
@@ -336,8 +341,10 @@ fn restart_sends_nothing_again_and_a_new_sink_starts_at_the_next_seal() {
 
     let journal = open(state.path());
     let late = Arc::new(Shelf::default());
-    let targets =
-        vec![target(&shelf, None), Target { id: "late/..".into(), kinds: None, store: late.clone() }];
+    let targets = vec![
+        target(&shelf, None),
+        Target { id: "late/..".into(), kinds: None, limits: Limits::default(), store: late.clone() },
+    ];
     let upload = Upload::start(journal.spool(), state.path(), targets).expect("started");
     drain(&upload);
     assert_eq!((shelf.asked().len(), late.asked().len()), (sent, 0));

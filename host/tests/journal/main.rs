@@ -9,5 +9,6 @@ mod driver;
 mod full;
 mod outbox;
 mod power;
+mod queue;
 mod quota;
 mod retain;

@@ -14,7 +14,7 @@ use host::{
     seal::Manifest,
     show,
     spool::Object,
-    upload::{Delivered, Failure, Store, Target, Upload, delivered},
+    upload::{self, Delivered, Failure, Store, Target, Upload, delivered},
 };
 use plugin_api::{Fault, call::ReadAt, v1::Status};
 use serde_json::Value;
@@ -80,6 +80,7 @@ impl Desk {
         let shelves: BTreeMap<_, _> =
             options.sinks.iter().map(|id| (id.clone(), Arc::new(Shelf::default()))).collect();
         let target = |(id, shelf): (&String, &Arc<Shelf>)| Target {
+            limits: upload::Limits::default(),
             id: id.clone(),
             kinds: None,
             store: shelf.clone(),
