@@ -187,3 +187,28 @@ fn what_is_no_detector_is_named() {
         assert!(!out.status.success() && error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn recorded_people_are_not_flagged_and_recorded_tools_are() {
+    let shelf = Shelf::new();
+    let data = crate::root().join("tests/data");
+    let files = |folder: &str| {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(data.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    };
+    let flagged = |files: &[PathBuf]| -> Vec<(String, Value)> {
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        let out = shelf.replay(&["--detector", "scripted", "--predictions", "-"], &files, b"");
+        let name = |line: &Value| line["file"].as_str().unwrap().to_owned();
+        lines(&out.stdout).iter().map(|line| (name(line), line["flagged"].clone())).collect()
+    };
+    for (folder, expected) in [("people", false), ("tools", true)] {
+        let flagged = flagged(&files(folder));
+        assert!(
+            flagged.len() >= 6 && flagged.iter().all(|(_, flag)| *flag == expected),
+            "{folder}: {flagged:?}"
+        );
+    }
+}

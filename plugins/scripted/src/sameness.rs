@@ -14,7 +14,14 @@ const SHORTEST_STEP: f64 = 4.0 * 256.0;
 /// In 1/256 px: how far a step may be from where its speed would have led.
 const TOLERANCE: f64 = 1.5 * 256.0;
 /// In 1/256 px, both axes added: shorter strokes may be a desk that shakes.
-const SHORTEST_STROKE: i64 = 3 * 256;
+const SHORTEST_STROKE: i64 = 2 * 256;
+/// A pattern of steps has so many at most.
+const LAGS: usize = 8;
+/// In pixels, both axes added: the steps of a pattern are longer, and in nanoseconds so far apart.
+const PATTERN: i32 = 6;
+const PATTERN_APART: u64 = 60_000_000;
+/// So many steps of a pattern are looked at.
+pub const PATTERNS: u32 = 32;
 /// In 1/256 px, both axes added: how far the pointer must go before a click on the same pixel says anything.
 const TRAVEL: i64 = 60 * 256;
 /// How many of each are looked at.
@@ -35,6 +42,12 @@ pub struct Motion {
     // The stroke that is under way.
     stroke: (i64, i64),
     strokes: Ring<(i64, i64), STROKES>,
+    // The last long steps, and by lag one bit for each: whether it equals the one so many before.
+    long: Ring<(i32, i32), LAGS>,
+    long_at: u64,
+    long_sum: (i64, i64),
+    pattern: [u32; LAGS],
+    patterns: u32,
     // How far it went since the last click.
     travel: i64,
     spots: Ring<(i32, i32), SPOTS>,
@@ -51,6 +64,11 @@ impl Motion {
             steps: 0,
             stroke: (0, 0),
             strokes: Ring::new(),
+            long: Ring::new(),
+            long_at: 0,
+            long_sum: (0, 0),
+            pattern: [0; LAGS],
+            patterns: 0,
             travel: 0,
             spots: Ring::new(),
         }
@@ -63,6 +81,7 @@ impl Motion {
             return false;
         }
         self.travel = self.travel.saturating_add(by.0.abs() + by.1.abs());
+        self.pattern(mono_ns, by);
         let rested = self.last.replace(mono_ns).and_then(|last| mono_ns.checked_sub(last));
         // Also when the clock was set back.
         if rested.is_none_or(|rested| rested > REST) {
@@ -79,10 +98,39 @@ impl Motion {
         false
     }
 
+    /// Compares a step with those before, when enough time has passed to call it one.
+    fn pattern(&mut self, mono_ns: u64, by: (i64, i64)) {
+        let apart = mono_ns.saturating_sub(self.long_at);
+        if apart < PATTERN_APART {
+            return add(&mut self.long_sum, by);
+        }
+        let sum = std::mem::replace(&mut self.long_sum, by);
+        let step = ((sum.0 / 256) as i32, (sum.1 / 256) as i32);
+        self.long_at = mono_ns;
+        if step.0.saturating_abs().saturating_add(step.1.saturating_abs()) < PATTERN {
+            return;
+        }
+        for (lag, bits) in self.pattern.iter_mut().enumerate() {
+            *bits = *bits << 1 | u32::from(self.long.back(lag) == Some(step));
+        }
+        self.long.push(step);
+        self.patterns = (self.patterns + 1).min(PATTERNS);
+    }
+
+    /// The share of the last long steps that equal those a pattern before, and of how many steps it is.
+    pub fn patterns(&self) -> Option<(f64, usize)> {
+        if self.patterns < PATTERNS {
+            return None;
+        }
+        let lag = (0..LAGS).max_by_key(|lag| (self.pattern[*lag].count_ones(), LAGS - lag))?;
+        Some((f64::from(self.pattern[lag].count_ones()) / f64::from(PATTERNS), lag + 1))
+    }
+
     fn begin(&mut self, mono_ns: u64, by: (i64, i64)) {
         let stroke = std::mem::replace(&mut self.stroke, by);
         if stroke.0.abs() + stroke.1.abs() >= SHORTEST_STROKE {
-            self.strokes.push((stroke.0.div_euclid(256), stroke.1.div_euclid(256)));
+            // Which way it went doesn't matter: there and back is the same.
+            self.strokes.push((stroke.0.abs().div_euclid(256), stroke.1.abs().div_euclid(256)));
         }
         // How long the first step took is unknown.
         (self.step, self.step_from, self.before) = ((0, 0), mono_ns, None);

@@ -34,7 +34,7 @@ fn nothing_is_allocated_per_signal() {
         }
     };
     // Whatever is remarkable is told in the beginning.
-    send(500);
+    send(2_000);
     let allocated = allocation_counter::measure(|| send(1_000));
     assert_eq!(allocated.count_total, 0, "in 64,000 signals");
 }
