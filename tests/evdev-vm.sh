@@ -1,13 +1,14 @@
 #!/bin/bash
 # Checks the evdev backend on a kernel with input devices: a virtual machine with Debian's kernel, no root needed.
 # Keys and motion that QEMU sends to its PS/2 devices have to arrive as physical, those a program sends through uinput
-# as virtual, and a user who may not read the devices has to be told so. Takes two minutes; not part of `make test`.
+# as virtual, and a user who may not read the devices has to be told so; a display that comes later has to be observed instead. Takes
+# three minutes; not part of `make test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for tool in qemu-system-x86_64 busybox cpio socat dpkg apt-get; do
+for tool in qemu-system-x86_64 busybox cpio socat dpkg apt-get Xvfb xkbcomp; do
     command -v "$tool" >/dev/null && continue
-    echo "evdev-vm: $tool is missing; run: sudo apt-get install --no-install-recommends qemu-system-x86 busybox-static cpio socat" >&2
+    echo "evdev-vm: $tool is missing; run: sudo apt-get install --no-install-recommends qemu-system-x86 busybox-static cpio socat xvfb x11-xkb-utils" >&2
     exit 1
 done
 
@@ -38,12 +39,15 @@ cp "$(command -v busybox)" "$root/bin/busybox"
 for module in evdev uinput psmouse; do
     cp "$cache/$kernel/lib/modules/$version/kernel/drivers/input/"{,misc/,mouse/}"$module.ko" "$root/modules/" 2>/dev/null || true
 done
-for program in observe virtual_devices; do
-    cp "$examples/$program" "$root/bin/"
-    ldd "$examples/$program" | grep -oE '/[^ ]+' | while read -r library; do
+for program in "$examples/"{observe,virtual_devices} "$(command -v Xvfb)" "$(command -v xkbcomp)"; do
+    cp -L "$program" "$root/bin/"
+    ldd "$program" | grep -oE '/[^ ]+' | while read -r library; do
         cp --parents -L "$library" "$root"
     done
 done
+# The X server looks for these where Debian has them.
+mkdir -p "$root"/{usr/bin,tmp/.X11-unix,var/lib/xkb} && ln -s /bin/xkbcomp "$root/usr/bin/xkbcomp"
+cp --parents -rL /usr/share/X11/xkb "$root"
 echo 'nobody:x:65534:65534::/:/bin/sh' >"$root/etc/passwd"
 cat >"$root/init" <<'INIT'
 #!/bin/busybox sh
@@ -60,6 +64,12 @@ echo READY
 sleep 6
 virtual_devices
 wait %1
+echo "--- a display comes later"
+DISPLAY=:7 observe 20 auto totals &
+observer=$!
+sleep 3
+Xvfb :7 -screen 0 640x480x16 -nolisten tcp -extension GLX >/dev/null 2>&1 &
+wait $observer
 echo DONE
 poweroff -f
 INIT
@@ -72,9 +82,9 @@ qemu-system-x86_64 -accel tcg -m 512 -machine q35 -kernel "$cache/$kernel/boot/v
 qemu=$!
 
 await() {
-    local end=$((SECONDS + 120))
+    local end=$((SECONDS + 180))
     until grep -q "$1" "$work/serial" 2>/dev/null; do
-        [ $SECONDS -lt $end ] || { cat "$work/serial"; echo "evdev-vm: no $1 in 120 s" >&2; exit 1; }
+        [ $SECONDS -lt $end ] || { cat "$work/serial"; echo "evdev-vm: no $1 in 180 s" >&2; exit 1; }
         sleep 0.2
     done
 }
@@ -113,6 +123,9 @@ expect '^total 2 key virtual letter down'
 expect '^total 2 key virtual letter repeat'
 expect '^total 1 key virtual digit down'
 expect '^total 1 key virtual enter down'
+expect 'observing backend="evdev'
+expect 'observing backend="x11 on :7'
+expect 'device physical 1 .*, 0\] AT Translated Set 2 keyboard'
 # The machine is up for less than 1000 s, so a longer time is by another clock than the monotonic one.
 if grep -qE '^[0-9]{13,} ' "$work/log"; then echo 'MISSING: times on the monotonic clock'; failed=1; fi
 if grep -q '^refused' "$work/log"; then echo 'MISSING: the host refuses signals'; failed=1; fi

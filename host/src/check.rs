@@ -3,7 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use plugin_api::{
-    Event, Kind,
+    Event,
     call::{self, Serve},
     v1::Status,
 };
@@ -152,17 +152,8 @@ impl Serve for Mute {
         0
     }
     fn log(&self, _: u32, _: &str, _: &str) {}
-    fn kind(&self, _: &str) -> Kind {
-        Kind(0)
-    }
     fn emit(&self, _: &[Event<'_>]) -> Status {
         Status::OK
-    }
-    fn emit_blob(&self, _: &Event<'_>, _: &str, _: &[u8]) -> Status {
-        Status::OK
-    }
-    fn state_folder(&self) -> Option<&str> {
-        None
     }
     fn mono_ns(&self) -> u64 {
         1

@@ -29,14 +29,21 @@ pub trait Serve: Send + Sync {
     fn level(&self) -> u32;
     /// Logs one line of the plugin's.
     fn log(&self, level: u32, module: &str, text: &str);
-    /// The number of a kind by its name.
-    fn kind(&self, name: &str) -> Kind;
+    /// The number of a kind by its name; a host that gives out none knows those of the table.
+    fn kind(&self, name: &str) -> Kind {
+        Kind::record(name).unwrap_or(Kind(0))
+    }
     /// Takes events.
     fn emit(&self, events: &[Event<'_>]) -> Status;
-    /// Takes a record with a blob.
-    fn emit_blob(&self, event: &Event<'_>, media_type: &str, bytes: &[u8]) -> Status;
+    /// Takes a record with a blob; a host without a place for blobs refuses it.
+    fn emit_blob(&self, event: &Event<'_>, media_type: &str, bytes: &[u8]) -> Status {
+        let _ = (event, media_type, bytes);
+        Status::FATAL
+    }
     /// The state folder's path, if the plugin may have one.
-    fn state_folder(&self) -> Option<&str>;
+    fn state_folder(&self) -> Option<&str> {
+        None
+    }
     /// The clock that events are stamped by, now.
     fn mono_ns(&self) -> u64;
     /// Takes a number that matters now; most hosts have no use for it.

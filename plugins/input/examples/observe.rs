@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use plugin_api::{Event, Kind, call, event, v1::Status};
+use plugin_api::{Event, call, event, v1::Status};
 use serde_json::json;
 
 struct Printer {
@@ -22,9 +22,6 @@ impl call::Serve for Printer {
     }
     fn log(&self, _: u32, _: &str, text: &str) {
         println!("log {text}");
-    }
-    fn kind(&self, name: &str) -> Kind {
-        Kind::record(name).unwrap_or(Kind(0))
     }
     fn emit(&self, events: &[Event<'_>]) -> Status {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,12 +45,6 @@ impl call::Serve for Printer {
             *totals.entry(total).or_default() += 1;
         }
         Status::OK
-    }
-    fn emit_blob(&self, _: &Event<'_>, _: &str, _: &[u8]) -> Status {
-        Status::FATAL
-    }
-    fn state_folder(&self) -> Option<&str> {
-        None
     }
     fn mono_ns(&self) -> u64 {
         1

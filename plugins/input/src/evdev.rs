@@ -192,6 +192,8 @@ impl Evdev {
             if looks > 0 && is_quiet {
                 looks -= 1;
                 if self.better.as_ref().is_some_and(|better| X11::answers(&better.display, &better.gate)) {
+                    // The display tells its own devices.
+                    self.nodes.drain().for_each(|(_, node)| node.leave(now_ns(), out));
                     return Ok(());
                 }
             }

@@ -47,9 +47,6 @@ impl call::Serve for Host {
     fn log(&self, _: u32, module: &str, text: &str) {
         println!("{module}: {text}");
     }
-    fn kind(&self, name: &str) -> Kind {
-        Kind::record(name).unwrap_or(Kind(0))
-    }
     fn emit(&self, events: &[Event<'_>]) -> Status {
         let mut kept = self.kept.lock().unwrap();
         for event in events {
@@ -70,12 +67,6 @@ impl call::Serve for Host {
         }
         self.more.notify_all();
         Status::OK
-    }
-    fn emit_blob(&self, _: &Event<'_>, _: &str, _: &[u8]) -> Status {
-        Status::FATAL
-    }
-    fn state_folder(&self) -> Option<&str> {
-        None
     }
     fn mono_ns(&self) -> u64 {
         1
