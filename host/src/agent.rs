@@ -76,6 +76,7 @@ pub fn journal_options(config: &Config, state: &Path, clock: Clock) -> journal::
         seal_every: config.journal.seal_every,
         seal_size: config.journal.seal_size,
         grace: config.outbox.grace,
+        cipher: config.seal.cipher(),
         rules: config.retain.rules(),
         max: config.spool.max,
         sinks: sinks.map(|entry| entry.id.clone()).collect(),

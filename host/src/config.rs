@@ -8,6 +8,7 @@ mod entry;
 mod place;
 mod read;
 mod schema;
+mod seal;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::upload;
 
 pub use place::find;
 pub use schema::{check_options, suggest};
+pub use seal::Seal;
 pub use storage::{Limits, Outbox, Retain, Spool};
 pub use units::{parse_duration, parse_size};
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// The `[journal]` table.
     pub journal: Journal,
+    /// The `[seal]` table.
+    pub seal: Seal,
     /// The `[outbox]` table.
     pub outbox: Outbox,
     /// The `[retain]` table.

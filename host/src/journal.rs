@@ -44,6 +44,7 @@ use crate::{
     clock::Clock,
     error::{Error, Result},
     retain::Rules,
+    seal::Cipher,
     spool::Spool,
 };
 
@@ -114,6 +115,8 @@ pub struct Options {
     pub max: u64,
     /// How long a blob waits at least before a seal lists it, and sinks get it.
     pub grace: Duration,
+    /// Who can read what is sealed; everybody if not said.
+    pub cipher: Option<Cipher>,
     /// How many records may wait for the writer before `append` blocks.
     pub queue: usize,
 }
@@ -131,6 +134,7 @@ impl Options {
             rules: Rules::age(Duration::from_secs(86_400)),
             max: u64::MAX,
             grace: Duration::ZERO,
+            cipher: None,
             queue: 1024,
         }
     }

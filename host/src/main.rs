@@ -18,7 +18,9 @@ use host::{
     outbox::command,
     queue,
     replay::{self, Replay},
-    scan, shot,
+    scan,
+    seal::cipher,
+    shot,
     show::{self, Style},
     status::{self, Status},
     verify,
@@ -112,6 +114,14 @@ enum Command {
         time: Option<Duration>,
         #[command(flatten)]
         place: Place,
+    },
+    /// Prints an encrypted object of a store in clear; records unpacked.
+    Decrypt {
+        /// The object, ending in .age.
+        file: PathBuf,
+        /// The file with the secret key, as `age-keygen` writes it.
+        #[arg(long, value_name = "KEYFILE")]
+        identity: PathBuf,
     },
     /// Proves that a store has everything: exit code 1 unless it is complete.
     Verify {
@@ -337,6 +347,7 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             writeln!(out, "{count} objects are sent again")?;
         }
         Command::Flush { time, place } => return Ok(done(queue::flush(&place.config()?, time)?)),
+        Command::Decrypt { file, identity } => cipher::decrypt(&file, &identity, out)?,
         Command::Verify { what, place, output } => {
             return Ok(done(what.print(&place.config()?, output.style(), out)?));
         }

@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     disk::{self, Doing},
     error::{Error, Result},
-    seal::{BlobEntry, Manifest, Tombstone},
+    seal::{BlobEntry, Cipher, Manifest, Tombstone, cipher::SUFFIX},
     spool::Spool,
 };
 
@@ -191,23 +191,37 @@ impl Outbox {
         Ok(ripe)
     }
 
-    /// Moves the bytes of an entry to where sinks find them; false if they are not there, or not what they were. The move
-    /// is durable after [`settle`](Self::settle).
-    pub fn release(&self, blob: &BlobEntry, spool: &Spool) -> Result<bool> {
-        let (from, to) = (self.file(blob), spool.path(&blob.key));
+    /// Moves the bytes of an entry to where sinks find them, encrypted if so asked; how a manifest lists them then, or
+    /// `None` if they are not there, or not what they were. The move is durable after [`settle`](Self::settle).
+    pub fn release(
+        &self,
+        blob: &BlobEntry,
+        spool: &Spool,
+        cipher: Option<&Cipher>,
+    ) -> Result<Option<BlobEntry>> {
+        let from = self.file(blob);
         if !from.exists() {
             self.take_back(blob, spool)?;
         }
         let bytes = match fs::read(&from) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes.doing("read", &from)?,
         };
         if disk::hex(&disk::sha256(&bytes)) != blob.sha256 {
-            return Ok(false);
+            return Ok(None);
         }
-        disk::folder(to.parent().unwrap_or(spool.root()))?;
-        fs::rename(&from, &to).doing("rename into the spool", &to)?;
-        Ok(true)
+        let Some(cipher) = cipher else {
+            let to = spool.path(&blob.key);
+            disk::folder(to.parent().unwrap_or(spool.root()))?;
+            fs::rename(&from, &to).doing("rename into the spool", &to)?;
+            return Ok(Some(blob.clone()));
+        };
+        // What is here in clear goes when the seal is final.
+        let key = format!("{}{SUFFIX}", blob.key);
+        let bytes = cipher.encrypt(&bytes).doing("encrypt", &from)?;
+        disk::write(&spool.path(&key), &bytes)?;
+        let (len, sha256) = (bytes.len() as u64, disk::hex(&disk::sha256(&bytes)));
+        Ok(Some(BlobEntry { key, len, sha256, ..blob.clone() }))
     }
 
     /// Makes the moves of blobs durable.
@@ -223,6 +237,7 @@ impl Outbox {
 
     /// Takes the bytes back that a seal which came to nothing had moved.
     pub fn take_back(&self, blob: &BlobEntry, spool: &Spool) -> Result<()> {
+        disk::remove(&spool.path(&format!("{}{SUFFIX}", blob.key)))?;
         let moved = spool.path(&blob.key);
         if moved.exists() { disk::rename(&moved, &self.file(blob)) } else { Ok(()) }
     }

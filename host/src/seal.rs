@@ -22,8 +22,10 @@ use crate::{
     spool::Spool,
 };
 
+pub mod cipher;
 mod manifest;
 
+pub use cipher::Cipher;
 pub use manifest::{BlobEntry, Manifest, ObjectEntry, Share, Tombstone, key, media_type, signed};
 
 const LEVEL: i32 = 5;
@@ -63,6 +65,8 @@ pub struct Draft<'a> {
     pub chain: Chain<'a>,
     /// The blobs to list.
     pub ripe: &'a Ripe,
+    /// Who can read it; everybody if not said.
+    pub cipher: Option<&'a Cipher>,
 }
 
 impl Draft<'_> {
@@ -105,10 +109,14 @@ impl Draft<'_> {
             }
             let (first, last) = (lines[0].0, lines[lines.len() - 1].0);
             let device = &head.device;
-            let key =
+            let mut key =
                 format!("v=1/device={device}/kind={kind}/date={date}/{first:020}-{last:020}.ndjson.zst");
+            let cipher = self.cipher.filter(|cipher| cipher.covers(kind));
+            if cipher.is_some() {
+                key.push_str(cipher::SUFFIX);
+            }
             written.push(key.clone());
-            manifest.objects.push(object(spool, key, kind, &lines)?);
+            manifest.objects.push(object(spool, key, kind, &lines, cipher)?);
         }
         self.blobs(&mut manifest)?;
         let (key, bytes) = (manifest.key(), manifest.bytes(chain.key)?);
@@ -122,9 +130,10 @@ impl Draft<'_> {
     /// Moves what is released into the spool and lists it, and what was deleted or is lost in place of it.
     fn blobs(&self, manifest: &mut Manifest) -> Result<()> {
         for Entry { blob, .. } in &self.ripe.released {
-            match self.outbox.release(blob, self.spool)? {
-                true => manifest.blobs.push(blob.clone()),
-                false => manifest.add_lost_blob(blob.seq, Some(&blob.key)),
+            let cipher = self.cipher.filter(|cipher| cipher.covers(&blob.kind));
+            match self.outbox.release(blob, self.spool, cipher)? {
+                Some(blob) => manifest.blobs.push(blob),
+                None => manifest.add_lost_blob(blob.seq, Some(&blob.key)),
             }
         }
         self.outbox.settle(&manifest.blobs, self.spool)?;
@@ -134,9 +143,18 @@ impl Draft<'_> {
     }
 }
 
-fn object(spool: &Spool, key: String, kind: &str, lines: &Lines<'_>) -> Result<ObjectEntry> {
+fn object(
+    spool: &Spool,
+    key: String,
+    kind: &str,
+    lines: &Lines<'_>,
+    cipher: Option<&Cipher>,
+) -> Result<ObjectEntry> {
     let path = spool.path(&key);
-    let bytes = compress(lines).doing("compress", &path)?;
+    let mut bytes = compress(lines).doing("compress", &path)?;
+    if let Some(cipher) = cipher {
+        bytes = cipher.encrypt(&bytes).doing("encrypt", &path)?;
+    }
     disk::write(&path, &bytes)?;
     Ok(ObjectEntry {
         key,

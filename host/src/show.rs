@@ -19,6 +19,7 @@ use crate::{
     error::Result,
     journal::{files::Folder, line, mark::Mark, scan::Scan},
     outbox::Outbox,
+    seal::cipher::SUFFIX,
     spool::{Seal, Spool},
 };
 
@@ -43,6 +44,8 @@ pub struct Records {
     /// By device: the last number given out.
     given: BTreeMap<String, u64>,
     ready: VecDeque<Value>,
+    /// How many records are sealed for others to read, and not for this machine.
+    pub encrypted: u64,
 }
 
 /// Reads the records of a state folder that happened at `since` (nanoseconds since 1970 UTC) or later. Each has its
@@ -67,7 +70,16 @@ pub fn records(state: &Path, since: Option<i64>) -> Result<Records> {
         seals.extend(spool.seals(&device)?);
     }
     let since = since.map(clock::rfc3339);
-    Ok(Records { spool, since, seals, journal, device, given: BTreeMap::new(), ready: VecDeque::new() })
+    Ok(Records {
+        spool,
+        since,
+        seals,
+        journal,
+        device,
+        given: BTreeMap::new(),
+        ready: VecDeque::new(),
+        encrypted: 0,
+    })
 }
 
 impl Iterator for Records {
@@ -102,6 +114,11 @@ impl Records {
         let mut values = Vec::new();
         for object in &manifest.objects {
             if self.since.as_ref().is_some_and(|since| date(&object.key) < &since[..10]) {
+                continue;
+            }
+            if object.key.ends_with(SUFFIX) {
+                // For others to read; here it is no longer.
+                self.encrypted += object.records;
                 continue;
             }
             match lines(&self.spool.path(&object.key)) {
@@ -154,7 +171,8 @@ fn is_since(value: &Value, since: Option<&str>) -> bool {
 /// Prints the records of a state folder that happened at `since` or later.
 pub fn print(state: &Path, since: Option<i64>, style: Style, out: &mut dyn Write) -> Result<()> {
     let mut shown = 0_u64;
-    for value in records(state, since)? {
+    let mut records = records(state, since)?;
+    for value in records.by_ref() {
         let text = match style {
             Style::Json => value.to_string(),
             Style::Text => row::row(&value),
@@ -168,6 +186,12 @@ pub fn print(state: &Path, since: Option<i64>, style: Style, out: &mut dyn Write
                 Err(error).doing("print", state)
             };
         }
+    }
+    if records.encrypted > 0 {
+        warn!(
+            count = records.encrypted,
+            "records are encrypted and can't be shown here; see `candor decrypt`"
+        );
     }
     if shown == 0 && style == Style::Text {
         writeln!(out, "no records here yet").doing("print", state)?;

@@ -22,7 +22,7 @@ use crate::{
     clock,
     disk::{self, Doing},
     error::{Error, Result},
-    seal::{Manifest, media_type},
+    seal::{Manifest, cipher::SUFFIX, media_type},
     spool::{Object, Seal, Shares, Spool},
 };
 
@@ -279,7 +279,7 @@ fn parts(manifest: &Manifest) -> impl Iterator<Item = Listed<'_>> {
         kind: &blob.kind,
         len: blob.len,
         sha256: &blob.sha256,
-        media_type: &blob.media_type,
+        media_type: if blob.key.ends_with(SUFFIX) { media_type(&blob.key) } else { &blob.media_type },
         is_blob: true,
     });
     objects.chain(blobs)

@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Agent, Config, Entry, Journal, Outbox, Plugins, Retain, Spool, place, schema, units};
+use super::{Agent, Config, Entry, Journal, Outbox, Plugins, Retain, Seal, Spool, place, schema, units};
 use crate::error::{Error, Result};
 use crate::journal;
 
-const TABLES: [&str; 6] = ["agent", "plugins", "journal", "outbox", "retain", "spool"];
+const TABLES: [&str; 7] = ["agent", "plugins", "journal", "seal", "outbox", "retain", "spool"];
 const LISTS: [&str; 3] = ["source", "detector", "sink"];
 /// How a key ends that holds a secret.
 const SECRETS: [&str; 10] = [
@@ -98,6 +98,7 @@ impl Reader<'_> {
         let agent = self.agent(self.section::<Agent>(&root, "agent")?)?;
         let plugins = self.plugins(self.section::<Plugins>(&root, "plugins")?)?;
         let journal = self.journal(self.section::<Journal>(&root, "journal")?)?;
+        let seal = self.seal(self.section::<Seal>(&root, "seal")?)?;
         let outbox = self.outbox(self.section::<Outbox>(&root, "outbox")?)?;
         let retain = self.retain(self.section::<Retain>(&root, "retain")?)?;
         let spool = self.spool(self.section::<Spool>(&root, "spool")?)?;
@@ -107,6 +108,7 @@ impl Reader<'_> {
             agent,
             plugins,
             journal,
+            seal,
             outbox,
             retain,
             spool,
@@ -126,6 +128,7 @@ impl Reader<'_> {
             ("agent", keys::<Agent>()),
             ("plugins", keys::<Plugins>()),
             ("journal", keys::<Journal>()),
+            ("seal", keys::<Seal>()),
             ("outbox", keys::<Outbox>()),
             ("retain", keys::<Retain>()),
             ("spool", keys::<Spool>()),

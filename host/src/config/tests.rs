@@ -39,7 +39,7 @@ fn every_mistake_names_line_key_and_fix() {
     check("[[sources]]\nplugin = \"input\"", "1: sources: unknown table; did you mean `source`?");
     check(
         "xyz = 1",
-        "1: xyz: unknown table; known are agent, plugins, journal, outbox, retain, spool, source, detector, sink",
+        "1: xyz: unknown table; known are agent, plugins, journal, seal, outbox, retain, spool, source, detector, sink",
     );
     check("seal_every = \"5m\"", "1: seal_every: belongs under [journal]; move it below that line");
     check("agent = 1", "1: agent: not a table; write [agent]");

@@ -23,6 +23,8 @@
 //! kind, or `_blob`) whose numbers lie between `from_seq` and `to_seq` may be missing in the stores `missing_from`;
 //! `of_device` names the chain where that is not this one. No number is missing by it.
 //!
+//! An object or blob that is encrypted has `.age` after its key; `len` and `sha256` are of the bytes that are sent.
+//!
 //! The first 16 bytes of the SHA-256 of `public_key` (ed25519, hex) are the device's id, and `signature` is its holder's
 //! over the line as it would be without that last field: with the store alone anybody can check that a manifest is the
 //! device's, and nobody else can write one. `sinks` says what each store is to have: from which number on, and which
@@ -197,5 +199,9 @@ pub fn key(device: &str, first: u64, last: u64) -> String {
 
 /// What an object is called to a store.
 pub fn media_type(key: &str) -> &'static str {
-    if key.ends_with(".zst") { "application/zstd" } else { "application/json" }
+    match key.rsplit('.').next() {
+        Some("zst") => "application/zstd",
+        Some("age") => "application/octet-stream",
+        _ => "application/json",
+    }
 }

@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod deliver;
 mod driver;
+mod encrypt;
 mod full;
 mod outbox;
 mod power;

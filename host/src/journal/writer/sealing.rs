@@ -28,8 +28,14 @@ impl Writer {
         if last > self.tail.head.sealed {
             let ripe = self.ripe(last)?;
             let chain = Chain { head: &self.tail.head, key: &self.key };
-            let draft =
-                Draft { spool: &self.spool, outbox: &self.tail.outbox, scan: &scan, chain, ripe: &ripe };
+            let draft = Draft {
+                spool: &self.spool,
+                outbox: &self.tail.outbox,
+                scan: &scan,
+                chain,
+                ripe: &ripe,
+                cipher: self.options.cipher.as_ref(),
+            };
             let made = draft.make(Limit { last, deadline });
             drop(scan);
             let sealed = made.inspect_err(|_| self.make_room())?;
