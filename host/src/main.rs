@@ -14,11 +14,9 @@ use host::{
     clock::Clock,
     config::{self, Config},
     control::{self, Request},
-    log,
+    findings, log,
     outbox::command,
-    queue,
-    replay::{self, Replay},
-    scan,
+    queue, replay, scan,
     seal::cipher,
     shot,
     show::{self, Style},
@@ -132,23 +130,30 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Runs a detector over recorded traces and prints what it finds.
-    Replay {
-        /// Traces: one signal a line as JSON, plain, .gz or .zst; - is standard input.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// The detector; its options are those of its entry in the config.
-        #[arg(long, value_name = "NAME")]
-        detector: String,
-        /// Writes a prediction for each file instead: {"file", "score", "flagged", "first_flag_s"}; - is standard output.
-        #[arg(long, value_name = "FILE")]
-        predictions: Option<PathBuf>,
-        /// The config file; default: the one `candor run` would use.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
+    /// Lists what detectors found.
+    Findings {
+        /// How far back, for example 1h, 2d or 30d.
+        #[arg(long, default_value = "7d", value_parser = config::parse_duration, value_name = "TIME")]
+        last: Duration,
+        #[command(flatten)]
+        place: Place,
         #[command(flatten)]
         output: Output,
     },
+    /// Shows one finding with its evidence.
+    Finding {
+        /// Its number, as `candor findings` lists it.
+        id: u64,
+        /// Draws path and speed beside a typical person's, as SVG.
+        #[arg(long, value_name = "FILE")]
+        plot: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Runs a detector over recorded traces and prints what it finds.
+    Replay(replay::Args),
     /// Looks at a library; the agent starts it as a child process.
     #[command(hide = true)]
     PluginProbe {
@@ -308,16 +313,18 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Show { last, place, output } => {
-            let last = i64::try_from(last.as_nanos()).unwrap_or(i64::MAX);
-            let since = Clock::system().unix_ns().saturating_sub(last);
-            show::print(&place.state()?, Some(since), output.style(), out)?;
+            show::print(&place.state()?, Some(since(last)), output.style(), out)?;
         }
-        Command::Replay { files, detector, predictions, config, output } => {
-            let config = Config::load(config.as_deref())?;
+        Command::Findings { last, place, output } => {
+            findings::list(&place.state()?, since(last), output.style(), out)?;
+        }
+        Command::Finding { id, plot, place, output } => {
+            findings::one(&place.state()?, id, plot.as_deref(), output.style(), out)?;
+        }
+        Command::Replay(args) => {
+            let config = Config::load(args.config.as_deref())?;
             let found = agent::found(&config, existing(&config).as_deref())?;
-            let (predictions, style) = (predictions.as_deref(), output.style());
-            let replay = Replay { files: &files, detector: &detector, predictions, style };
-            return Ok(done(replay::run(&replay, &config, &found, out)?));
+            return Ok(done(replay::run(&args, &config, &found, out)?));
         }
         Command::Outbox(OutboxCommand::List { place, output }) => {
             let config = place.config()?;
@@ -361,6 +368,12 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
 /// The state folder if there is one: a command that only looks doesn't make it.
 fn existing(config: &Config) -> Option<PathBuf> {
     config.state().ok().filter(|state| state.is_dir())
+}
+
+/// The moment so long ago, in nanoseconds since 1970 UTC.
+fn since(last: Duration) -> i64 {
+    let last = i64::try_from(last.as_nanos()).unwrap_or(i64::MAX);
+    Clock::system().unix_ns().saturating_sub(last)
 }
 
 /// Clap would take any text for a JSON string.

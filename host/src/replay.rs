@@ -32,25 +32,29 @@ pub use play::{Played, play};
 pub use trace::Trace;
 
 /// What to replay.
-pub struct Replay<'a> {
-    /// Recorded traces; `-` is standard input.
-    pub files: &'a [PathBuf],
-    /// The detector's name.
-    pub detector: &'a str,
-    /// Where predictions go; None prints findings instead.
-    pub predictions: Option<&'a Path>,
-    /// How findings are printed.
-    pub style: Style,
+#[derive(clap::Args)]
+pub struct Args {
+    /// Traces: one signal a line as JSON, plain, .gz or .zst; - is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The detector; its options are those of its entry in the config.
+    #[arg(long, value_name = "NAME")]
+    detector: String,
+    /// Writes a prediction for each file instead: {"file", "score", "flagged", "first_flag_s"}; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
+    /// The config file; default: the one `candor run` would use.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Prints findings as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Replays every file and prints what came of it; true when every one could be read to its end.
-pub fn run(
-    replay: &Replay<'_>,
-    config: &Config,
-    found: &[Found],
-    out: &mut dyn Write,
-) -> anyhow::Result<bool> {
-    let (plugin, options) = detector(replay.detector, config, found)?;
+pub fn run(replay: &Args, config: &Config, found: &[Found], out: &mut dyn Write) -> anyhow::Result<bool> {
+    let style = if replay.json { Style::Json } else { Style::Text };
+    let (plugin, options) = detector(&replay.detector, config, found)?;
     let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |meta| meta.len());
     let bar = ProgressBar::new(replay.files.iter().map(size).sum());
     // The template is right; without it the bar only looks plainer.
@@ -83,14 +87,14 @@ pub fn run(
             Ok(played) if replay.predictions.is_some() => {
                 writeln!(predictions, "{}", prediction(file, &played))?;
             }
-            Ok(played) => print(file, &played, replay.style, out)?,
+            Ok(played) => print(file, &played, style, out)?,
             Err(error) => {
                 good = false;
                 writeln!(io::stderr(), "candor: {error}")?;
             }
         }
     }
-    match replay.predictions {
+    match replay.predictions.as_deref() {
         None => {}
         Some(path) if path == Path::new("-") => out.write_all(&predictions)?,
         Some(path) => std::fs::write(path, predictions).doing("write", path)?,

@@ -40,6 +40,8 @@ mod replay;
 #[allow(dead_code)]
 mod screen;
 #[cfg(target_os = "linux")]
+mod scripted;
+#[cfg(target_os = "linux")]
 mod sinks;
 #[cfg(target_os = "linux")]
 mod stop;

@@ -42,6 +42,15 @@ pub fn print_plugins(found: &[Found], style: Style, out: &mut dyn Write) -> io::
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
     }
+    // What a plugin says of itself, such as how often it is wrong.
+    for info in found.iter().filter_map(Found::info) {
+        for role in &info.roles {
+            if let Some(says) = info.schema[role]["description"].as_str() {
+                let says = says.split_whitespace().collect::<Vec<_>>().join(" ");
+                writeln!(out, "{} ({role}): {says}", info.name)?;
+            }
+        }
+    }
     found.iter().filter_map(Found::error).try_for_each(|error| writeln!(out, "{error}"))
 }
 

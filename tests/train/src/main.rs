@@ -3,6 +3,7 @@
 //! `cargo run --release -p candor-train -- FOLDER` writes `plugins/scripted/model.json` from the rows of
 //! `FOLDER/manifest.csv` whose licence lets what is learned from them be shipped (`redistribute = yes`), and prints
 //! a table for every row of that folder. `--check` only compares what is there with what it would write.
+//! `--unseen FILE` writes, for the scorer, what models say that have learned nothing from a session's person or tool.
 
 mod capture;
 mod fit;
@@ -10,7 +11,10 @@ mod manifest;
 mod report;
 mod session;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use fit::Fit;
 use session::Session;
@@ -18,11 +22,15 @@ use session::Session;
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let only_check = args.iter().position(|arg| arg == "--check").map(|place| args.remove(place)).is_some();
+    let unseen = args.iter().position(|arg| arg == "--unseen").filter(|place| place + 1 < args.len());
+    let unseen = unseen.map(|place| (args.remove(place), args.remove(place)).1).map(PathBuf::from);
     let [folder] = args.as_slice() else {
-        eprintln!("usage: candor-train [--check] FOLDER; FOLDER holds manifest.csv and the traces it names");
+        eprintln!(
+            "usage: candor-train [--check] [--unseen FILE] FOLDER; FOLDER holds manifest.csv and the traces it names"
+        );
         return ExitCode::FAILURE;
     };
-    match train(Path::new(folder), only_check) {
+    match train(Path::new(folder), only_check, unseen.as_deref()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!("model.json is not what this data gives");
@@ -35,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn train(folder: &Path, only_check: bool) -> Result<bool, String> {
+fn train(folder: &Path, only_check: bool, unseen: Option<&Path>) -> Result<bool, String> {
     let rows = manifest::read(&folder.join("manifest.csv"))?;
     eprintln!("reading {} traces as three systems would have recorded them", rows.len());
     let sessions = session::read(folder, &rows)?;
@@ -51,6 +59,9 @@ fn train(folder: &Path, only_check: bool) -> Result<bool, String> {
     let fit = Fit::of(&mine);
     let text = fit.json(scale, &mine);
     report::print(&sessions, &odds, scale);
+    if let Some(file) = unseen {
+        report::write(file, &odds, scale)?;
+    }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/scripted/model.json");
     if only_check {
         return Ok(std::fs::read_to_string(&file).is_ok_and(|there| there == text));

@@ -92,3 +92,13 @@ pub fn print(sessions: &[Session], odds: &[(&Session, f64)], scale: (f64, f64)) 
         );
     }
 }
+
+/// Writes what models that have seen neither person nor tool say, for the scorer.
+pub fn write(file: &std::path::Path, odds: &[(&Session, f64)], scale: (f64, f64)) -> Result<(), String> {
+    let line = |(session, odds): &(&Session, f64)| {
+        let score = 1.0 / (1.0 + (-(scale.0 * odds + scale.1)).exp());
+        format!("{}\n", serde_json::json!({"file": session.row.file, "score": score}))
+    };
+    let text: String = odds.iter().map(line).collect();
+    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+}

@@ -1,0 +1,111 @@
+//! A finding's path and speed beside a typical person's, as SVG.
+
+use plotters::{
+    backend::SVGBackend,
+    chart::ChartBuilder,
+    coord::Shift,
+    drawing::{DrawingArea, IntoDrawingArea},
+    element::Circle,
+    series::LineSeries,
+    style::{BLACK, Color, RGBColor, WHITE},
+};
+use serde_json::Value;
+
+const SIZE: (u32, u32) = (900, 620);
+const THIS: RGBColor = RGBColor(0xb0, 0x3a, 0x2e);
+const PERSON: RGBColor = RGBColor(0x1f, 0x61, 0x8d);
+/// A stretch of a session of SapiMouse (Apache-2.0, MIT), in the form of a finding's path.
+const SAMPLE: &str = include_str!("person.json");
+/// In seconds: after a longer pause the pointer went nowhere in between.
+const PAUSE: f64 = 1.0;
+
+/// Seconds before the end, and where in pixels.
+type Point = (f64, f64, f64);
+
+/// Draws a finding; None if it has no path.
+pub fn svg(finding: &Value) -> Option<String> {
+    let path = points(&finding["evidence"]["path"]);
+    let person = points(&SAMPLE.parse().ok()?);
+    if path.len() < 2 {
+        return None;
+    }
+    let mut text = String::new();
+    draw(&mut text, &path, &person).ok()?;
+    Some(text)
+}
+
+fn points(path: &Value) -> Vec<Point> {
+    let point = |point: &Value| Some((-point[0].as_f64()? / 1e3, point[1].as_f64()?, point[2].as_f64()?));
+    let mut points: Vec<Point> = path.as_array().into_iter().flatten().filter_map(point).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points
+}
+
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+fn draw(text: &mut String, path: &[Point], person: &[Point]) -> Drawn {
+    let area = SVGBackend::with_string(text, SIZE).into_drawing_area();
+    area.fill(&WHITE)?;
+    let parts = area.split_evenly((2, 2));
+    ways(&parts[0], "This window: the pointer's path, pixels", path, THIS)?;
+    ways(&parts[1], "A typical person's", person, PERSON)?;
+    speeds(&parts[2], "Speed, pixels a second, over the last seconds", path, THIS)?;
+    speeds(&parts[3], "A typical person's", person, PERSON)?;
+    area.present()?;
+    Ok(())
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+fn ways(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> Drawn {
+    let (left, right) = range(points.iter().map(|point| point.1));
+    let (top, bottom) = range(points.iter().map(|point| point.2));
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, ("sans-serif", 16))
+        .margin(10)
+        .x_label_area_size(24)
+        .y_label_area_size(48)
+        // Down is down on a screen.
+        .build_cartesian_2d(left..right, bottom..top)?;
+    chart.configure_mesh().light_line_style(WHITE).label_style(("sans-serif", 11)).draw()?;
+    for run in points.chunk_by(|a, b| b.0 - a.0 <= PAUSE) {
+        chart.draw_series(LineSeries::new(run.iter().map(|point| (point.1, point.2)), &colour))?;
+    }
+    chart.draw_series(
+        points.iter().map(|point| Circle::new((point.1, point.2), 2, colour.mix(0.6).filled())),
+    )?;
+    Ok(())
+}
+
+fn speeds(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> Drawn {
+    let speed = |pair: &[Point]| {
+        let took = pair[1].0 - pair[0].0;
+        let way = (pair[1].1 - pair[0].1).hypot(pair[1].2 - pair[0].2);
+        (pair[1].0, if took > 0.0 && took <= PAUSE { way / took } else { 0.0 })
+    };
+    let speeds: Vec<(f64, f64)> = points.windows(2).map(speed).collect();
+    let (first, last) = range(speeds.iter().map(|speed| speed.0));
+    let (_, fastest) = range(speeds.iter().map(|speed| speed.1));
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, ("sans-serif", 16))
+        .margin(10)
+        .x_label_area_size(24)
+        .y_label_area_size(48)
+        .build_cartesian_2d(first..last, 0.0..fastest)?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .label_style(("sans-serif", 11))
+        .axis_style(BLACK)
+        .draw()?;
+    chart.draw_series(LineSeries::new(speeds, &colour))?;
+    Ok(())
+}
+
+/// From the least to the most, with a little room.
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (least, most) =
+        values.fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(value), most.max(value)));
+    let room = ((most - least) * 0.05).max(1.0);
+    if least <= most { (least - room, most + room) } else { (0.0, 1.0) }
+}
