@@ -1,54 +1,59 @@
 //! The agent from start to stop: puts the parts together.
 
 use std::{
-    collections::BTreeMap,
     env,
     io::{IsTerminal, stdout},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Instant,
 };
 
 use plugin_api::event::GAP;
 use serde_json::json;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
-    batch::Queue,
-    call::{self, Instance, Sink, Slot},
-    check,
+    call::Instance,
     clock::{self, Clock},
     config::Config,
     control::{self, Listener},
     error::{Error, Result},
     instance::{Holder, Lock},
     journal::{self, Journal, Record},
-    load, log,
-    route::{Port, Pulse, Role, Router},
+    policy::{self, Proof},
+    route::{Role, Router},
     scan::{self, Found, Scan},
-    status::Plugin,
     stop::{self, Stop, Worker},
     upload::{Target, Upload},
 };
 
 mod keep;
+mod reload;
 mod shared;
+mod signals;
+mod units;
 
 use keep::Kept;
-use shared::{Shared, answer};
+use shared::{Live, Shared, answer};
+use units::{Place, Units};
 
 /// Runs the agent until a signal stops it.
-pub fn run(config: &Config) -> Result<()> {
+pub fn run(config: &Config, state: &Path) -> Result<()> {
     let begun = Instant::now();
     let stop = Arc::new(Stop::default());
-    let switch = stop.clone();
-    ctrlc::set_handler(move || switch.stop()).map_err(|error| Error::Signals { text: error.to_string() })?;
-    let state = config.state()?;
+    let running: Arc<OnceLock<Arc<Shared>>> = Arc::default();
+    let reloads = running.clone();
+    signals::handle(stop.clone(), move || match reloads.get().map(|shared| shared.reload(None)) {
+        None | Some(Ok(_)) => {}
+        Some(Err(why)) => error!(why, "config not reloaded"),
+    })?;
     let clock = Clock::system();
     let holder = Holder { pid: std::process::id(), started: clock::rfc3339(clock.unix_ns()) };
-    let _lock = Lock::take(&state, &holder)?;
-    let found = found(config, Some(&state))?;
-    let agent = Agent::start(config, &state, &found, clock, holder, begun, stop)?;
+    let _lock = Lock::take(state, &holder)?;
+    let found = found(config, Some(state))?;
+    let agent = Agent::start(config, state, &found, clock, holder, begun, stop)?;
+    // Set once, here.
+    let _ = running.set(agent.shared.clone());
     agent.shared.stop.wait();
     info!("stopping");
     agent.finish();
@@ -88,8 +93,6 @@ pub fn journal_options(config: &Config, state: &Path, clock: Clock) -> journal::
 struct Agent {
     shared: Arc<Shared>,
     upload: Arc<Upload>,
-    sources: Vec<Worker>,
-    detectors: Vec<Worker>,
     others: Vec<Worker>,
 }
 
@@ -103,6 +106,11 @@ impl Agent {
         begun: Instant,
         stop: Arc<Stop>,
     ) -> Result<Self> {
+        let accepted = policy::accepted(state);
+        let settled = reload::settle(accepted.as_ref(), config, Proof::None, found);
+        // What raises and was not agreed to waits; the rest runs as the file says.
+        let file = config;
+        let config = &settled.config;
         let (journal, recovery) = Journal::open(journal_options(config, state, clock.clone()))?;
         for finding in &recovery.findings {
             warn!("{finding}");
@@ -111,66 +119,62 @@ impl Agent {
         let begun_mono_ns =
             clock.mono_ns().saturating_sub(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(0));
         let router = Arc::new(Router::new(journal.clone(), clock));
-        let (instances, unmatched) = instances(config, state, found, &router);
-
-        let mut shared = Shared {
+        let units = Units::default();
+        units.load(config, state, found, &router);
+        let live = Live {
+            config: file.clone(),
+            accepted: settled.accepted.clone(),
+            pending: settled.pending.clone(),
+        };
+        let shared = Shared {
             state: state.to_owned(),
-            config: config.file.clone(),
             holder,
             begun,
             begun_mono_ns,
+            on_terminal: stdout().is_terminal(),
             stop,
-            router: router.clone(),
+            router,
             journal: journal.clone(),
-            instances,
-            unmatched,
-            slots: BTreeMap::new(),
-            queues: BTreeMap::new(),
+            units,
+            live: Mutex::new(live),
+            reloading: Mutex::default(),
             may_delete: config.outbox.delete,
             pause: Mutex::default(),
         };
+        if accepted.as_ref() != Some(&settled.accepted) {
+            policy::keep(state, &settled.accepted)
+                .unwrap_or_else(|error| warn!(%error, "what is accepted is not noted"));
+        }
         // Before anything is observed.
-        shared.tell_start();
+        shared.tell_start(&settled);
+        shared.units.start(Role::Sink)?;
         let entry = |id: &str| config.sink.iter().find(|entry| entry.id == id);
-        let targets = shared.of(Role::Sink).map(|sink| {
-            let (id, store) = (sink.port.id.clone(), Arc::new(Sink::new(sink.clone())));
-            let (kinds, limits) =
-                entry(&id).map(|entry| (entry.kinds.clone(), entry.limits)).unwrap_or_default();
-            Target { kinds, limits, id, store }
-        });
-        let targets: Vec<Target> = targets.collect();
+        let target = |(instance, place): (Instance, Place)| match place {
+            Place::Sink(store) => {
+                let id = instance.port.id.clone();
+                let (kinds, limits) =
+                    entry(&id).map(|entry| (entry.kinds.clone(), entry.limits)).unwrap_or_default();
+                Some(Target { kinds, limits, id, store })
+            }
+            _ => None,
+        };
+        let targets: Vec<Target> = shared.units.each().into_iter().filter_map(target).collect();
         let kept = kept(config, &targets);
         let upload = Upload::start(journal.spool(), state, targets)?;
-        let mut detectors = Vec::new();
-        for detector in shared.of(Role::Detector).cloned().collect::<Vec<_>>() {
-            let queue = Arc::new(Queue::default());
-            router.connect(&detector.port.id, &call::reads(detector.plugin), queue.clone());
-            shared.queues.insert(detector.port.id.clone(), queue.clone());
-            let stop = shared.stop.clone();
-            detectors
-                .push(worker(&detector.port.id.clone(), move || call::detector(&detector, &queue, &stop))?);
-        }
-        let mut sources = Vec::new();
-        for source in shared.of(Role::Source).cloned().collect::<Vec<_>>() {
-            let slot = Slot::default();
-            shared.slots.insert(source.port.id.clone(), slot.clone());
-            let stop = shared.stop.clone();
-            sources.push(worker(&source.port.id.clone(), move || call::source(&source, &slot, &stop))?);
-        }
+        shared.units.start(Role::Detector)?;
+        shared.units.start(Role::Source)?;
         let shared = Arc::new(shared);
         let upload = Arc::new(upload);
         let others = others(&shared, &upload)?;
         keep::start(&shared, kept)?;
-        Ok(Self { shared, upload, sources, detectors, others })
+        Ok(Self { shared, upload, others })
     }
 
     /// Stops in the order of the flow; who takes too long is left behind and named.
     fn finish(self) {
-        let Self { shared, upload, sources, detectors, others } = self;
-        shared.each_source(call::stop);
-        let mut late = stop::join(sources, stop::SOURCES);
-        shared.queues.values().for_each(|queue| queue.close());
-        late.extend(stop::join(detectors, stop::DETECTORS));
+        let Self { shared, upload, others } = self;
+        let mut late = shared.units.stop(Role::Source, stop::SOURCES);
+        late.extend(shared.units.stop(Role::Detector, stop::DETECTORS));
         shared.resume("");
         for name in &late {
             let gap = json!({"reason": "did not stop in time: what it held is lost"});
@@ -205,50 +209,6 @@ fn worker(name: &str, f: impl FnOnce() + Send + 'static) -> Result<Worker> {
     Worker::start(name, f).map_err(|source| Error::Thread { name: name.to_owned(), source })
 }
 
-/// Loads the library of every entry that matches one; the others run not, and say why.
-fn instances(
-    config: &Config,
-    state: &Path,
-    found: &[Found],
-    router: &Arc<Router>,
-) -> (Vec<Instance>, Vec<Plugin>) {
-    let mut instances = Vec::new();
-    let mut unmatched = Vec::new();
-    for (number, matched) in (1..).zip(check::matches(config, found)) {
-        let (entry, role) = (matched.entry, matched.role);
-        let loaded = matched.outcome.and_then(|(found, _)| load::open(&found.path));
-        match loaded {
-            Ok(loaded) => {
-                let port = Port {
-                    router: router.clone(),
-                    number,
-                    id: entry.id.clone(),
-                    role,
-                    version: loaded.version.clone(),
-                    state_folder: state.display().to_string(),
-                    level: log::number(),
-                    pulse: Pulse::default(),
-                };
-                debug!(plugin = entry.id, version = port.version, library = %loaded.path.display(), "loaded");
-                let (plugin, library) = (loaded.plugin, loaded.path);
-                instances.push(Instance {
-                    port: Arc::new(port),
-                    plugin,
-                    library,
-                    config: check::options(entry),
-                });
-            }
-            Err(error) => {
-                error!(plugin = entry.id, %error, "not loaded");
-                let fix = "correct it (`candor check` says more) and start the agent again";
-                router.health(&entry.id, "failed", &error.to_string(), fix);
-                unmatched.push(Plugin::unloaded(&entry.id, role, &entry.plugin));
-            }
-        }
-    }
-    (instances, unmatched)
-}
-
 /// The sinks that are to keep what they have only so long.
 fn kept(config: &Config, targets: &[Target]) -> Vec<Kept> {
     let of = |target: &Target| {
@@ -270,7 +230,7 @@ fn others(shared: &Arc<Shared>, upload: &Arc<Upload>) -> Result<Vec<Worker>> {
         })?,
         worker("losses", move || losses.router.tell_losses())?,
     ];
-    if stdout().is_terminal() {
+    if shared.on_terminal {
         let first = shared.clone();
         workers.push(worker("first shot", move || first.show_first())?);
         workers.push(worker("live", move || live.show_live())?);

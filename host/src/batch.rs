@@ -88,6 +88,8 @@ pub enum Popped {
     Deadline,
     /// The queue is paused, and empty.
     Paused,
+    /// The detector's config was changed.
+    Changed,
     /// The queue is closed and empty.
     Closed,
 }
@@ -97,6 +99,7 @@ struct State {
     batch: Batch,
     since: Option<Instant>,
     paused: bool,
+    changed: bool,
     closed: bool,
 }
 
@@ -145,6 +148,9 @@ impl Queue {
             if state.paused {
                 return Popped::Paused;
             }
+            if mem::take(&mut state.changed) {
+                return Popped::Changed;
+            }
             if due {
                 return Popped::Deadline;
             }
@@ -174,6 +180,19 @@ impl Queue {
     pub fn rest(&self) -> bool {
         let waiting = self.changed.wait_while(self.lock(), |state| state.paused && !state.closed);
         !waiting.unwrap_or_else(PoisonError::into_inner).closed
+    }
+
+    /// Tells the reader that its config was changed; false when it is gone.
+    pub fn change(&self) -> bool {
+        let mut state = self.lock();
+        state.changed = true;
+        self.changed.notify_one();
+        !state.closed
+    }
+
+    /// Forgets that.
+    pub fn unchanged(&self) {
+        self.lock().changed = false;
     }
 
     /// Lets the reader take what is left and then go.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use plugin_api::{
-    Fault, Kind,
+    Change, Fault, Kind,
     call::{self, Failure},
     event::GAP,
     read,
@@ -19,10 +19,12 @@ use tracing::warn;
 use crate::{
     batch::{Batch, Popped, Queue},
     route::{Port, Role, Router},
-    spool::Object,
     stop::Stop,
-    upload::Store,
 };
+
+mod sink;
+
+pub use sink::Sink;
 
 /// The first wait before a restart; doubled by each further failure.
 const WAIT_FIRST: Duration = Duration::from_secs(1);
@@ -44,11 +46,25 @@ pub struct Instance {
     pub plugin: &'static Plugin,
     /// The library.
     pub library: PathBuf,
-    /// Its config.
-    pub config: Value,
+    config: Arc<Mutex<Value>>,
 }
 
 impl Instance {
+    /// An instance with its config.
+    pub fn new(port: Port, plugin: &'static Plugin, library: PathBuf, config: Value) -> Self {
+        Self { port: Arc::new(port), plugin, library, config: Arc::new(Mutex::new(config)) }
+    }
+
+    /// Its config, as it was set last.
+    pub fn config(&self) -> Value {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what it is created with from now on.
+    pub fn set_config(&self, config: Value) {
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
     /// Its plugin's name.
     pub fn name(&self) -> String {
         read::lossy(self.plugin.name)
@@ -120,7 +136,7 @@ impl Patience {
 
 fn fix(fault: Fault) -> &'static str {
     match fault {
-        Fault::Config => "correct the config (`candor check` tells the line) and start the agent again",
+        Fault::Config => "correct the config (`candor check` tells the line) and run `candor reload`",
         Fault::Permission => "grant what it names, then start the agent again",
         _ => "see the log; update the plugin or remove it from the config",
     }
@@ -134,8 +150,8 @@ pub fn source(instance: &Instance, slot: &Slot, stop: &Stop) {
     let mut patience = Patience::default();
     while !stop.stopped() {
         let started = Instant::now();
-        let result =
-            call::Source::new(instance.plugin, instance.port.clone(), &instance.config).and_then(|source| {
+        let result = call::Source::new(instance.plugin, instance.port.clone(), &instance.config()).and_then(
+            |source| {
                 let source = Arc::new(source);
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(source.clone());
                 // That it was started is no sign that it observes; that, it says itself.
@@ -145,7 +161,8 @@ pub fn source(instance: &Instance, slot: &Slot, stop: &Stop) {
                 }
                 // Looked at after the slot is filled, or a stop in between would find nothing to stop.
                 if stop.stopped() { Ok(()) } else { source.run() }
-            });
+            },
+        );
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if stop.stopped() {
             return;
@@ -178,6 +195,18 @@ pub fn stop(slot: &Slot) -> Option<String> {
     running(slot)?.stop().err().map(|failure| failure.text)
 }
 
+/// Passes a changed config on to what runs in a slot. False when a new instance is to take it.
+pub fn configure(slot: &Slot, config: &Value) -> bool {
+    match running(slot).map(|source| source.configure(config)) {
+        Some(Ok(Change::Applied)) => true,
+        Some(Ok(Change::Recreate)) | None => false,
+        Some(Err(failure)) => {
+            warn!(cause = failure.text, "a changed config was refused: creating anew");
+            false
+        }
+    }
+}
+
 /// What runs in a slot.
 pub fn running(slot: &Slot) -> Option<Arc<call::Source>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -199,6 +228,7 @@ pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
             // A new instance counts from the resume on, so that the pause is nobody's idle time.
             Ok(Ended::Paused) if queue.rest() => continue,
             Ok(Ended::Paused) => return,
+            Ok(Ended::Changed) => continue,
             Err(failure) => failure,
         };
         if failure.panicked() {
@@ -215,6 +245,7 @@ pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
             }
             Next::GiveUp => {
                 instance.router().disconnect(&instance.port.id);
+                queue.close();
                 return;
             }
         }
@@ -225,12 +256,16 @@ pub fn detector(instance: &Instance, queue: &Queue, stop: &Stop) {
 enum Ended {
     Closed,
     Paused,
+    /// Another one is to take its changed config.
+    Changed,
 }
 
 /// Runs one instance of a detector to its end.
 fn detect(instance: &Instance, queue: &Queue) -> Result<Ended, Failure> {
     let clock = &instance.router().clock;
-    let mut detector = call::Detector::new(instance.plugin, instance.port.clone(), &instance.config)?;
+    // It gets the newest config, so no earlier change is to be told.
+    queue.unchanged();
+    let mut detector = call::Detector::new(instance.plugin, instance.port.clone(), &instance.config())?;
     instance.port.told();
     instance.health("ok", "running", "");
     instance.router().introduce(&instance.port.id);
@@ -245,6 +280,19 @@ fn detect(instance: &Instance, queue: &Queue) -> Result<Ended, Failure> {
             Popped::Closed => break Ended::Closed,
             Popped::Paused => break Ended::Paused,
             Popped::Deadline => {}
+            Popped::Changed => match instance.port.busy(|_| detector.configure(&instance.config())) {
+                Ok(Change::Applied) => {}
+                Ok(Change::Recreate) => break Ended::Changed,
+                Err(failure) if failure.panicked() => return Err(failure),
+                Err(failure) => {
+                    warn!(
+                        plugin = instance.port.id,
+                        cause = failure.text,
+                        "changed config refused: creating anew"
+                    );
+                    break Ended::Changed;
+                }
+            },
             Popped::Signals => match instance.port.busy(|_| batch.with(|events| detector.on_batch(events))) {
                 // An error that isn't a panic leaves the instance whole: it goes on without that batch.
                 Err(failure) if !failure.panicked() => {
@@ -264,68 +312,4 @@ fn detect(instance: &Instance, queue: &Queue) -> Result<Ended, Failure> {
     // It reads no clock: without this it would not know how far its last, partial sum goes.
     instance.port.busy(|now| detector.tick(now, clock.unix_ns()).and_then(|_| detector.finish()))?;
     Ok(ended)
-}
-
-/// One sink: an instance that is created at the start and after each panic.
-pub struct Sink {
-    instance: Instance,
-    running: Mutex<Option<Arc<call::Sink>>>,
-}
-
-impl Sink {
-    /// Creates the instance; should that fail, each object is another try.
-    pub fn new(instance: Instance) -> Self {
-        let sink = Self { instance, running: Mutex::new(None) };
-        sink.say(sink.sink().err().as_ref());
-        sink
-    }
-
-    fn say(&self, failure: Option<&Failure>) {
-        match failure {
-            None => self.instance.health("ok", "running", ""),
-            Some(failure) => {
-                let fix = "none needed now: what waits is kept and tried again";
-                self.instance.health("degraded", &failure.text, fix);
-            }
-        }
-    }
-
-    fn sink(&self) -> Result<Arc<call::Sink>, Failure> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sink) = &*running {
-            return Ok(sink.clone());
-        }
-        let sink = call::Sink::new(self.instance.plugin, self.instance.port.clone(), &self.instance.config)?;
-        Ok(running.insert(Arc::new(sink)).clone())
-    }
-}
-
-impl Store for Sink {
-    fn put(&self, object: &Object) -> Result<(), Failure> {
-        // That it can't be created is not this object's fault.
-        let created = self.sink().map_err(|failure| Failure { status: Status::RETRY, ..failure });
-        let result = created.and_then(|sink| Store::put(&*sink, object));
-        if result.as_ref().is_err_and(Failure::panicked) {
-            *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
-        result
-    }
-
-    fn list(&self, prefix: &str, each: &mut (dyn FnMut(&str, u64) + Send)) -> Result<(), Failure> {
-        self.sink().and_then(|sink| Store::list(&*sink, prefix, each))
-    }
-
-    fn remove(&self, key: &str) -> Result<(), Failure> {
-        self.sink().and_then(|sink| Store::remove(&*sink, key))
-    }
-
-    fn tell(&self, failure: Option<&Failure>) {
-        self.say(failure);
-    }
-
-    fn stop(&self) {
-        if let Some(sink) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
-            Store::stop(&**sink);
-        }
-    }
 }

@@ -45,6 +45,20 @@ pub fn options(entry: &Entry) -> Value {
     Value::Object(entry.options.clone())
 }
 
+/// What is wrong with each entry of a config, as far as that can be told without running it.
+fn checked<'a>(config: &'a Config, found: &'a [Found]) -> Vec<(&'a Entry, Role, Option<String>)> {
+    let check = |Match { entry, role, outcome }: Match<'a>| {
+        let problem = outcome.and_then(|(found, _)| create(config, entry, role, found)).err();
+        (entry, role, problem.map(|error| error.to_string()))
+    };
+    matches(config, found).into_iter().map(check).collect()
+}
+
+/// All that is wrong with a config.
+pub fn problems(config: &Config, found: &[Found]) -> Vec<String> {
+    checked(config, found).into_iter().filter_map(|(_, _, problem)| problem).collect()
+}
+
 /// Checks a config as far as that goes without running it, and prints what is wrong; true when nothing is.
 pub fn print(
     config: &Config,
@@ -52,14 +66,8 @@ pub fn print(
     style: Style,
     out: &mut impl io::Write,
 ) -> anyhow::Result<bool> {
-    let mut lines = Vec::new();
-    let mut good = true;
-    for Match { entry, role, outcome } in matches(config, found) {
-        let problem =
-            outcome.and_then(|(found, _)| create(config, entry, role, found)).err().map(|e| e.to_string());
-        good &= problem.is_none();
-        lines.push((entry, role, problem));
-    }
+    let lines = checked(config, found);
+    let good = lines.iter().all(|(_, _, problem)| problem.is_none());
     let file = config.name();
     if style == Style::Json {
         let entries: Vec<Value> = lines

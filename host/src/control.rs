@@ -67,6 +67,11 @@ pub enum Request {
         /// Which object; all if not said.
         key: Option<String>,
     },
+    /// Read the config again and take over what may be.
+    Reload {
+        /// That the person agrees: the token of an earlier answer, for what waits by that.
+        proof: Option<String>,
+    },
     /// Have every source that knows a request do what it asks for.
     Ask {
         /// The request's name.
@@ -88,7 +93,11 @@ pub enum Answer {
 
 /// Asks the agent that runs on a state folder.
 pub fn ask(state: &Path, request: &Request) -> Result<Value> {
-    let patience = if matches!(request, Request::Ask { .. }) { ANSWER_OF_PLUGIN } else { ANSWER };
+    let patience = if matches!(request, Request::Ask { .. } | Request::Reload { .. }) {
+        ANSWER_OF_PLUGIN
+    } else {
+        ANSWER
+    };
     let mut stream = transport::connect(state, patience)?;
     let failed = |source| Error::Control { state: state.to_owned(), source };
     let mut line = serde_json::to_string(request).unwrap_or_default();

@@ -16,7 +16,7 @@ use host::{
     control::{self, Request},
     findings, log,
     outbox::command,
-    queue, replay, scan,
+    queue, reload, replay, scan,
     seal::cipher,
     shot,
     show::{self, Style},
@@ -89,6 +89,13 @@ enum Command {
     },
     /// Observes again after a pause.
     Resume(Place),
+    /// Has the agent take over its changed config; asks before anything that lets it know more of you.
+    Reload {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Takes a screenshot now and says where it is; redacted and masked as the config says.
     Shot {
         #[command(flatten)]
@@ -253,8 +260,14 @@ impl Output {
 }
 
 impl Place {
+    /// The config as its file has it.
+    fn file(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(self.config.as_deref())?)
+    }
+
+    /// The config, with the state folder that is named beside it.
     fn config(&self) -> anyhow::Result<Config> {
-        let mut config = Config::load(self.config.as_deref())?;
+        let mut config = self.file()?;
         if let Some(state) = &self.state {
             config.agent.state =
                 Some(std::path::absolute(state).with_context(|| state.display().to_string())?);
@@ -291,7 +304,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let done = |good: bool| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match command {
-        Command::Run(place) => agent::run(&place.config()?)?,
+        Command::Run(place) => agent::run(&place.file()?, &place.state()?)?,
         Command::Check { config, output } => {
             let config = Config::load(config.as_deref())?;
             let found = agent::found(&config, existing(&config).as_deref())?;
@@ -343,6 +356,9 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             say(out, &control::ask(&place.state()?, &Request::Pause { for_s })?)?;
         }
         Command::Resume(place) => say(out, &control::ask(&place.state()?, &Request::Resume)?)?,
+        Command::Reload { place, output } => {
+            return Ok(done(reload::run(&place.state()?, output.style(), out)?));
+        }
         Command::Shot { place, output } => {
             return Ok(done(shot::take(&place.state()?, output.style(), out)?));
         }

@@ -9,7 +9,6 @@ use std::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use plugin_api::{
@@ -34,10 +33,12 @@ const VENDOR_KINDS_MOST: usize = 1 << 10;
 /// So many input devices are remembered at the most.
 const DEVICES_MOST: usize = 256;
 
+mod health;
 mod live;
 mod losses;
 mod port;
 
+pub use health::Health;
 pub use live::Live;
 pub use losses::Loss;
 use losses::Losses;
@@ -87,32 +88,6 @@ struct Route {
     detector: String,
     reads: u16,
     queue: Arc<Queue>,
-}
-
-/// The last word of an instance about itself.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Health {
-    /// `ok`, `degraded`, `failed`, `disabled`, `starting`.
-    pub state: String,
-    /// Why.
-    pub cause: String,
-    /// What to do.
-    pub fix: String,
-}
-
-impl Health {
-    /// A plugin that hasn't come back from a call for so long.
-    pub fn stuck(time: Duration) -> Self {
-        Self {
-            state: "stuck".to_owned(),
-            cause: format!(
-                "in one call for {} s; signals it has no room for are counted as lost",
-                time.as_secs()
-            ),
-            fix: "if it does not come back: update the plugin or remove it, and start the agent again"
-                .to_owned(),
-        }
-    }
 }
 
 impl Router {
@@ -179,6 +154,11 @@ impl Router {
         if self.note(instance, &health) {
             self.host_record(STATE, instance, &json!(health));
         }
+    }
+
+    /// Forgets an instance that is no longer there.
+    pub fn forget(&self, instance: &str) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).remove(instance);
     }
 
     /// The last word of each instance.

@@ -28,6 +28,8 @@ pub struct Status {
     pub state_folder: PathBuf,
     /// Its config file; none when it uses the built-in one.
     pub config: Option<PathBuf>,
+    /// Changes of the config that wait until the person allows them.
+    pub pending: Vec<String>,
     /// Whether capture is paused.
     pub paused: bool,
     /// Every record up to this number is safe on disk.
@@ -127,6 +129,9 @@ pub fn print(status: &Status, out: &mut impl io::Write) -> io::Result<()> {
             mb(cost.memory_peak_bytes),
             cost.threads
         )?;
+    }
+    for change in &status.pending {
+        writeln!(out, "WAITS {change}; run `candor reload` on a terminal to allow it")?;
     }
     if let Some(trouble) = &status.trouble {
         writeln!(out, "TROUBLE {trouble}")?;

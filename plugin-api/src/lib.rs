@@ -95,20 +95,20 @@ pub mod prelude {
     pub use tracing::{debug, error, info, trace, warn};
 }
 
-/// Defines a plugin's config: `serde` and JSON Schema derived, unknown keys refused.
+/// Defines a plugin's config: `serde` and JSON Schema derived, unknown keys refused. (Serialized are the defaults, for the schema.)
 ///
 /// Fields may carry `#[serde(default = "…")]` and doc comments; the latter become the schema's descriptions.
 #[macro_export]
 macro_rules! config {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field_vis:vis $field:ident : $ty:ty),* $(,)? }) => {
-        #[derive(Clone, Debug, $crate::hidden::serde::Deserialize, $crate::hidden::schemars::JsonSchema)]
+        #[derive(Clone, Debug, $crate::hidden::serde::Deserialize, $crate::hidden::serde::Serialize, $crate::hidden::schemars::JsonSchema)]
         #[serde(crate = "plugin_api::hidden::serde", deny_unknown_fields)]
         #[schemars(crate = "plugin_api::hidden::schemars")]
         $(#[$meta])*
         $vis struct $name { $($(#[$field_meta])* $field_vis $field: $ty),* }
     };
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident),* $(,)? }) => {
-        #[derive(Clone, Copy, PartialEq, Eq, Debug, $crate::hidden::serde::Deserialize, $crate::hidden::schemars::JsonSchema)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, $crate::hidden::serde::Deserialize, $crate::hidden::serde::Serialize, $crate::hidden::schemars::JsonSchema)]
         #[serde(crate = "plugin_api::hidden::serde", rename_all = "snake_case")]
         #[schemars(crate = "plugin_api::hidden::schemars")]
         $(#[$meta])*

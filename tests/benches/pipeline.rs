@@ -49,17 +49,15 @@ fn main() {
     let clock = Clock::system();
     let journal = Arc::new(Journal::open(Options::new(state.path(), clock.clone())).unwrap().0);
     let router = Arc::new(Router::new(journal.clone(), clock.clone()));
-    let port = |number, id: &str, role| {
-        Arc::new(Port {
-            router: router.clone(),
-            number,
-            id: id.to_owned(),
-            role,
-            version: "0.0.0".to_owned(),
-            state_folder: state.path().display().to_string(),
-            level: 3,
-            pulse: Default::default(),
-        })
+    let port = |number, id: &str, role| Port {
+        router: router.clone(),
+        number,
+        id: id.to_owned(),
+        role,
+        version: "0.0.0".to_owned(),
+        state_folder: state.path().display().to_string(),
+        level: 3,
+        pulse: Default::default(),
     };
     let stop = Arc::new(Stop::default());
     let detectors: Vec<_> = [(2, "activity"), (3, "scripted")]
@@ -71,7 +69,7 @@ fn main() {
             assert!(reads.contains(&event::POINTER));
             router.connect(name, &reads, queue.clone());
             let port = port(number, name, Role::Detector);
-            let instance = Instance { port, plugin, library: PathBuf::new(), config: json!({}) };
+            let instance = Instance::new(port, plugin, PathBuf::new(), json!({}));
             let (stop, their) = (stop.clone(), queue.clone());
             (queue, thread::spawn(move || call::detector(&instance, &their, &stop)))
         })

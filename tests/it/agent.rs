@@ -94,6 +94,12 @@ impl Desk {
         fs::write(self.config(), format!("[plugins]\npaths = [{plugins:?}]\n{config}")).unwrap();
     }
 
+    /// Replaces the config, as if it had been installed with it: nothing in it waits for consent.
+    pub fn install(&self, config: &str) {
+        self.configure(config);
+        fs::remove_file(self.state.join("accepted.json")).unwrap();
+    }
+
     /// The folder of everything.
     pub fn path(&self) -> &Path {
         self.folder.path()

@@ -1,6 +1,6 @@
 //! Real input on a real X server, from the first motion to what DuckDB reads.
 
-mod shots;
+pub mod shots;
 
 use std::{env, path::PathBuf, process::Command};
 

@@ -227,7 +227,15 @@ fn the_hosts_own_records_have_the_fields_the_page_lists() {
     let health = serde_json::to_string(&Health::ok("works")).unwrap();
     journal.append(journal::Record::new("state", "x", health)).unwrap();
     let lines = || vec![Line { instance: "x".to_owned(), what: "y".to_owned() }];
-    let notice = Notice { cause: "start".to_owned(), collects: lines(), never: lines(), goes_to: lines() };
+    let texts = || vec!["in words".to_owned()];
+    let notice = Notice {
+        cause: "start".to_owned(),
+        changes: texts(),
+        pending: texts(),
+        collects: lines(),
+        never: lines(),
+        goes_to: lines(),
+    };
     let notice = serde_json::to_string(&notice).unwrap();
     journal.append(journal::Record::new("notice", "host", notice)).unwrap();
     let of =

@@ -21,6 +21,8 @@ mod desktop;
 #[cfg(target_os = "linux")]
 mod display;
 mod kinds;
+#[cfg(target_os = "linux")]
+mod live;
 mod load;
 #[cfg(target_os = "linux")]
 mod neighbours;
@@ -37,7 +39,6 @@ mod rdev;
 mod replay;
 #[cfg(target_os = "linux")]
 #[path = "../../plugins/screen/tests/desktop/display.rs"]
-#[allow(dead_code)]
 mod screen;
 #[cfg(target_os = "linux")]
 mod scripted;

@@ -177,7 +177,7 @@ fn a_small_quota_costs_the_oldest_screenshots_while_a_sink_is_away_and_verify_kn
     assert!(agent.stop().success());
 
     // The store is back: it gets all the rest, and its own manifests tell what it never will.
-    desk.configure(&config("plugin = \"local\"\npath = \"records\""));
+    desk.install(&config("plugin = \"local\"\npath = \"records\""));
     let agent = desk.start();
     let durable = agent.status()["durable"].as_u64().unwrap();
     agent.wait("all to be sent", |status| status["sinks"]["store"]["pending"] == 0);

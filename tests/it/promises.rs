@@ -1,8 +1,6 @@
 //! The promises of the design, one test each, that fails when it is broken.
-//!
-//! Two are not here yet. 5 (no pixel leaves the screen plugin less redacted than the policy) comes with that plugin,
-//! and 6 (raising intrusiveness needs proof) with changing the config of a running agent: today a config is read at
-//! the start only, and whatever it says is told in the notice, which promise 8 covers.
+
+mod pictures;
 
 use std::{fs, process::Command};
 

@@ -1,9 +1,8 @@
 //! What the agent's threads share, and what may be asked of it while it runs.
 
 use std::{
-    collections::BTreeMap,
     env,
-    io::{IsTerminal, Write, stdout},
+    io::{Write, stdout},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -13,9 +12,11 @@ use plugin_api::event::{GAP, NOTICE};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use super::worker;
+use super::{
+    units::{Place, Units},
+    worker,
+};
 use crate::{
-    batch::Queue,
     call::{self, Instance, Slot},
     clock,
     config::Config,
@@ -23,8 +24,10 @@ use crate::{
     error::{Error, Result},
     instance::Holder,
     journal::{self, Journal},
-    meter, notice, queue,
-    route::{Health, Role, Router},
+    meter, notice,
+    policy::{Accepted, Change, Settled},
+    queue,
+    route::{Health, Router},
     shot,
     status::{Lost, Plugin, Status},
     stop::Stop,
@@ -40,32 +43,41 @@ const STUCK: Duration = Duration::from_secs(5);
 pub struct Shared {
     /// The state folder.
     pub state: PathBuf,
-    /// The config file; none is the built-in one.
-    pub config: Option<PathBuf>,
     /// Who this process is to others.
     pub holder: Holder,
     /// When it started.
     pub begun: Instant,
     /// The same on the monotonic clock.
     pub begun_mono_ns: u64,
+    /// Whether somebody sees what it prints.
+    pub on_terminal: bool,
     /// Thrown when it is to end.
     pub stop: Arc<Stop>,
     /// Where everything that plugins emit comes together.
     pub router: Arc<Router>,
     /// Where records go.
     pub journal: Arc<Journal>,
-    /// Every instance whose library is loaded.
-    pub instances: Vec<Instance>,
-    /// Entries of the config that can't run.
-    pub unmatched: Vec<Plugin>,
-    /// What runs of each source.
-    pub slots: BTreeMap<String, Slot>,
-    /// What waits for each detector.
-    pub queues: BTreeMap<String, Arc<Queue>>,
+    /// What runs.
+    pub units: Units,
+    /// The config it runs by.
+    pub live: Mutex<Live>,
+    /// Held while a config is taken over.
+    pub reloading: Mutex<()>,
     /// Whether the person may delete what waits in the outbox.
     pub may_delete: bool,
     /// Whether capture is paused.
     pub pause: Mutex<Pause>,
+}
+
+/// The config that runs.
+#[derive(Clone)]
+pub struct Live {
+    /// As it was read at the start: what the host itself goes by.
+    pub config: Config,
+    /// What the person accepted of instances and their options.
+    pub accepted: Accepted,
+    /// What waits until the person agrees.
+    pub pending: Vec<Change>,
 }
 
 /// Whether capture is paused.
@@ -102,6 +114,10 @@ pub fn answer(shared: &Arc<Shared>, upload: &Upload, request: &Request) -> Answe
             Err(error) => Answer::Error(error.to_string()),
         },
         Request::Retry { sink, key } => Answer::Ok(upload.retry(sink.as_deref(), key.as_deref()).into()),
+        Request::Reload { proof } => match shared.reload(proof.as_deref()) {
+            Ok(done) => Answer::Ok(json!(done)),
+            Err(error) => Answer::Error(error),
+        },
         Request::Ask { name, options } => match shared.ask(name, options) {
             Ok(answers) => Answer::Ok(answers),
             Err(error) => Answer::Error(error),
@@ -114,22 +130,37 @@ fn waiting(upload: &Upload) -> queue::Queue {
 }
 
 impl Shared {
-    pub fn of(&self, role: Role) -> impl Iterator<Item = &Instance> {
-        self.instances.iter().filter(move |instance| instance.port.role == role)
+    /// Every instance whose library is loaded.
+    pub fn instances(&self) -> Vec<Instance> {
+        self.units.each().into_iter().map(|(instance, _)| instance).collect()
+    }
+
+    /// Sources that know a request, with what runs of each.
+    fn who_know(&self, request: &str) -> Vec<(String, Slot)> {
+        let knows = |(instance, place): (Instance, Place)| match place {
+            Place::Source(slot) if plugin_api::call::knows(instance.plugin, request) => {
+                Some((instance.port.id.clone(), slot))
+            }
+            _ => None,
+        };
+        self.units.each().into_iter().filter_map(knows).collect()
     }
 
     /// Tells the person what is collected: on the terminal, and as a record.
-    pub fn tell_start(&self) {
-        let notice = notice::notice(&self.instances);
+    pub fn tell_start(&self, settled: &Settled) {
+        let notice = notice::notice(&self.instances()).changed("start", settled);
         self.router.host_record(NOTICE, journal::INSTANCE, &json!(notice));
-        if stdout().is_terminal() {
+        if self.on_terminal {
             say(&notice::text(&notice, &self.state, &self.commands()));
         } else {
             info!(collects = ?notice.collects, never = ?notice.never, goes_to = ?notice.goes_to, "notice");
         }
+        if !notice.pending.is_empty() {
+            warn!(pending = ?notice.pending, "waits until it is allowed: run `candor reload` on a terminal");
+        }
     }
 
-    fn commands(&self) -> Vec<String> {
+    pub fn commands(&self) -> Vec<String> {
         let exe = env::current_exe().unwrap_or_else(|_| "candor".into());
         let default = Config::default().state().ok();
         notice::commands(&exe, &self.state, default.as_deref())
@@ -159,8 +190,8 @@ impl Shared {
             pause.number
         };
         self.router.pause(true);
-        self.each_source(call::pause);
-        self.queues.values().for_each(|queue| queue.pause(true));
+        self.units.each_source(call::pause);
+        self.units.pause_queues(true);
         let notice = json!({"cause": "pause", "for_s": for_s});
         self.router.host_record(NOTICE, journal::INSTANCE, &notice);
         info!(for_s, "paused");
@@ -195,22 +226,13 @@ impl Shared {
             json!({"reason": "paused", "from_mono_ns": since, "to_mono_ns": self.router.clock.mono_ns()});
         self.router.host_record(GAP, journal::INSTANCE, &gap);
         self.router.pause(false);
-        self.queues.values().for_each(|queue| queue.pause(false));
+        self.units.pause_queues(false);
         if !self.stop.stopped() {
-            self.each_source(call::resume);
+            self.units.each_source(call::resume);
             self.router.host_record(NOTICE, journal::INSTANCE, &json!({"cause": "resume"}));
             info!("resumed");
         }
         done.to_owned()
-    }
-
-    pub fn each_source(&self, f: fn(&Slot) -> Option<String>) {
-        for (id, slot) in &self.slots {
-            if let Some(cause) = f(slot) {
-                // The router drops what comes all the same.
-                warn!(plugin = id, cause, "a source did not do as it was told");
-            }
-        }
     }
 
     /// Has every source that knows a request do what it asks for, and waits until what comes of it is durable.
@@ -218,24 +240,21 @@ impl Shared {
         if self.router.paused() {
             return Err("observing is paused; run `candor resume` first".to_owned());
         }
-        let knows = |source: &&Instance| plugin_api::call::knows(source.plugin, name);
-        let answers: Vec<Value> = self.of(Role::Source).filter(knows).map(|source| {
-            let id = &source.port.id;
-            match self.slots.get(id).and_then(call::running) {
-                None => {
-                    let health = self.router.healths().remove(id).unwrap_or_default();
-                    json!({"instance": id, "error": format!("does not run now: {}; {}", health.cause, health.fix)})
-                }
-                Some(running) => match running.ask(name, options) {
-                    Ok(answer) => json!({"instance": id, "answer": answer}),
-                    Err(failure) => json!({"instance": id, "error": failure.text}),
-                },
+        let ask = |(id, slot): (String, Slot)| match call::running(&slot) {
+            None => {
+                let health = self.router.healths().remove(&id).unwrap_or_default();
+                json!({"instance": id, "error": format!("does not run now: {}; {}", health.cause, health.fix)})
             }
-        }).collect();
+            Some(running) => match running.ask(name, options) {
+                Ok(answer) => json!({"instance": id, "answer": answer}),
+                Err(failure) => json!({"instance": id, "error": failure.text}),
+            },
+        };
+        let answers: Vec<Value> = self.who_know(name).into_iter().map(ask).collect();
         if answers.is_empty() {
             return Err(format!(
                 "no source in the config knows the request {name:?}; add a plugin that does (`candor plugins` lists \
-                 what is there) and start the agent again"
+                 what is there) and run `candor reload`"
             ));
         }
         self.journal.sync().map_err(|error| error.to_string())?;
@@ -245,13 +264,12 @@ impl Shared {
     /// The first time on a terminal: has a screenshot taken, redacted whatever the config says, so that the person sees
     /// what is kept.
     pub fn show_first(&self) {
-        let knows = |source: &Instance| plugin_api::call::knows(source.plugin, shot::REQUEST);
-        if shot::was_shown(&self.state) || !self.of(Role::Source).any(knows) {
+        let sources = self.who_know(shot::REQUEST);
+        if shot::was_shown(&self.state) || sources.is_empty() {
             return;
         }
-        let runs = |source: &Instance| self.slots.get(&source.port.id).and_then(call::running).is_some();
         for _ in 0..100 {
-            if self.of(Role::Source).filter(|source| knows(source)).all(runs) {
+            if sources.iter().all(|(_, slot)| call::running(slot).is_some()) {
                 break;
             }
             if self.stop.wait_for(Duration::from_millis(50)) {
@@ -263,10 +281,12 @@ impl Shared {
         match told {
             Ok(shots) => {
                 let stored = shots.iter().any(|shot| shot.file.is_some());
-                say(&format!(
-                    "A first screenshot, so that you can see what is kept:\n{}",
-                    shot::lines(&shots)
-                ));
+                let title = if stored {
+                    "A first screenshot, so that you can see what is kept"
+                } else {
+                    "No first screenshot yet"
+                };
+                say(&format!("{title}:\n{}", shot::lines(&shots)));
                 if let Err(error) = if stored { shot::note_shown(&self.state) } else { Ok(()) } {
                     warn!(%error, "the next start will show a first screenshot again");
                 }
@@ -277,13 +297,12 @@ impl Shared {
 
     fn status(&self, upload: &Upload) -> Status {
         let healths = self.router.healths();
-        let unmatched = self.unmatched.iter().map(|plugin| plugin.clone().with(healths.get(&plugin.id)));
-        let loaded = self.instances.iter().map(|instance| {
+        let loaded = self.units.each().into_iter().map(|(instance, place)| {
             let port = &instance.port;
             let plugin = Plugin {
                 version: port.version.clone(),
                 cpu_s: meter::thread_cpu_s(&instance.thread()),
-                waiting: self.queues.get(&port.id).map_or(0, |queue| queue.waiting()),
+                waiting: if let Place::Detector(queue) = place { queue.waiting() } else { 0 },
                 ..Plugin::unloaded(&port.id, port.role, &instance.name())
             };
             match port.busy_for().filter(|busy| *busy >= STUCK) {
@@ -291,7 +310,13 @@ impl Shared {
                 None => plugin.with(healths.get(&port.id)),
             }
         });
-        let plugins = loaded.chain(unmatched);
+        let mut plugins: Vec<Plugin> = loaded.collect();
+        plugins
+            .extend(self.units.unmatched().iter().map(|plugin| plugin.clone().with(healths.get(&plugin.id))));
+        let (config, pending) = {
+            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+            (live.config.file.clone(), live.pending.iter().map(ToString::to_string).collect())
+        };
         let first = self.router.live.first_mono_ns();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -300,20 +325,22 @@ impl Shared {
             uptime_s: self.begun.elapsed().as_secs_f64(),
             device: self.journal.spool().sealed().0,
             state_folder: self.state.clone(),
-            config: self.config.clone(),
+            config,
+            pending,
             paused: self.router.paused(),
             durable: self.journal.durable(),
             trouble: self.journal.trouble(),
             first_signal_ms: (first > 0).then(|| first.saturating_sub(self.begun_mono_ns) as f64 / 1e6),
             cost: meter::process(),
-            plugins: plugins.collect(),
+            plugins,
             lost: self.router.lost().into_iter().map(Lost::from).collect(),
             sinks: upload.progress().into_iter().map(|sink| (sink.id.clone(), json!(sink))).collect(),
         }
     }
 }
 
-fn say(text: &str) {
+/// Writes to standard output.
+pub fn say(text: &str) {
     let mut out = stdout().lock();
     // A terminal that went away isn't worth stopping for.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

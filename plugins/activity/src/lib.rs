@@ -26,6 +26,7 @@ config! {
     pub struct Config {
         /// How long one sum runs, 1 s to 1 d.
         #[serde(default = "minute")]
+        #[schemars(extend("x-raises" = "down"))]
         pub interval: Span,
     }
 }

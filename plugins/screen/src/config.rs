@@ -11,34 +11,44 @@ config! {
     pub struct Config {
         /// How often; `1s` to `1d`.
         #[serde(default = "ten_minutes")]
+        #[schemars(extend("x-raises" = "down"))]
         pub every: Span,
         /// `none`: at the end of each interval; `full`: at a random moment within each.
         #[serde(default = "no_jitter")]
+        #[schemars(extend("x-raises" = "never"))]
         pub jitter: Jitter,
         /// What is done to the picture: `blur`, `pixelate` or `none`.
         #[serde(default = "blurred")]
+        #[schemars(extend("x-raises" = [["blur", "pixelate"], "none"]))]
         pub redact: Redact,
         /// Size of the blocks whose mean is all that is kept, in text heights; at least 1.5.
         #[serde(default = "block")]
+        #[schemars(extend("x-raises" = "down"))]
         pub block_em: f64,
         /// Gaussian blur after that, in text heights; at least 1. With `pixelate` the blocks are larger by this instead.
         #[serde(default = "blur")]
+        #[schemars(extend("x-raises" = "down"))]
         pub blur_em: f64,
         /// One text height in pixels at scale 1; at least 24.
         #[serde(default = "em")]
+        #[schemars(extend("x-raises" = "down"))]
         pub em_px: u32,
         /// Windows that are never seen: rules with `app`, `title` or both; `*` stands for any text. Password managers
         /// and private browsing come on top.
         #[serde(default)]
+        #[schemars(extend("x-raises" = "removal"))]
         pub exclude: Vec<Rule>,
         /// What a visible excluded window does: `mask` blacks it out, `skip` leaves out the shot.
         #[serde(default = "mask")]
+        #[schemars(extend("x-raises" = ["skip", "mask"]))]
         pub on_match: OnMatch,
         /// `jpeg`, or `png` for lossless.
         #[serde(default = "jpeg")]
+        #[schemars(extend("x-raises" = ["jpeg", "png"]))]
         pub format: Format,
         /// Quality of a JPEG; 10 to 95.
         #[serde(default = "quality")]
+        #[schemars(extend("x-raises" = "up"))]
         pub quality: u8,
     }
 }

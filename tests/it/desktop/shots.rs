@@ -1,15 +1,24 @@
 //! Screenshots by the whole agent: from a real X server to the sink.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::{Value, json};
 
-use crate::{agent::Desk, screen::Display, text, wait::until};
+use crate::{
+    agent::{Agent, Desk},
+    screen::Display,
+    text,
+    wait::until,
+};
 
 /// The agent with `screen`, some options of it, and a sink.
-fn config(options: &str) -> String {
+pub fn config(options: &str) -> String {
     format!(
-        "[journal]\nseal_every = \"1s\"\n[[source]]\nplugin = \"screen\"\n{options}\n\
+        "[journal]\nseal_every = \"1s\"\n[outbox]\ngrace = \"0s\"\n[[source]]\nplugin = \"screen\"\n{options}\n\
          [[sink]]\nplugin = \"local\"\npath = \"records\"\n"
     )
 }
@@ -20,7 +29,7 @@ fn desk(display: &Display, options: &str) -> Desk {
 }
 
 /// A display that shows a page of text.
-fn page() -> Display {
+pub fn page() -> Display {
     let folder = tempfile::tempdir().unwrap();
     let mut display = Display::start("1920x1080");
     display.manage();
@@ -115,4 +124,157 @@ fn the_first_run_on_a_terminal_shows_one_blurred_shot_even_where_the_config_blur
     assert!(!desk.screen().contains("first screenshot"), "{}", desk.screen());
     assert_eq!(desk.shown().iter().filter(|record| record["kind"] == "screenshot").count(), before);
     drop(agent);
+}
+
+/// What became of shots, oldest first, from a number on.
+fn outcomes(desk: &Desk, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+    desk.records("screenshot").into_iter().filter(wanted).collect()
+}
+
+/// Waits for a stored record of a shot.
+#[track_caller]
+fn stored(desk: &Desk, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    until(what, || outcomes(desk, &wanted).into_iter().next())
+}
+
+/// The picture of a record in the store.
+#[track_caller]
+fn picture(desk: &Desk, record: &Value) -> PathBuf {
+    let file = desk.store().join(record["blob"].as_str().unwrap());
+    until("the picture in the store", || file.exists().then_some(()));
+    file
+}
+
+/// The share of black pixels in a part of a picture.
+fn black(picture: &Path, part: &str) -> f64 {
+    let cut = [picture.to_str().unwrap(), "-crop", part, "+repage", "-depth", "8", "rgb:-"];
+    let output = Command::new("/usr/bin/convert").args(cut).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let pixels = output.stdout.chunks(3);
+    let all = pixels.len() as f64;
+    pixels.filter(|pixel| pixel.iter().all(|part| *part == 0)).count() as f64 / all
+}
+
+#[test]
+fn shots_keep_their_interval_follow_a_changed_config_and_are_not_stored_twice() {
+    let mut display = page();
+    let desk = desk(&display, "every = \"2s\"");
+    let agent = desk.start();
+    let first = stored(&desk, "the first shot", |shot| shot["outcome"] == "stored");
+    assert_eq!((&first["reason"], &first["redaction"]["mode"]), (&json!("interval"), &json!("blur")));
+    assert_eq!(text::words(&picture(&desk, &first), "1920x1080!"), 0);
+    let same = |shot: &Value| shot["outcome"] == "unchanged";
+    until("two that show nothing new", || (outcomes(&desk, same).len() >= 2).then_some(()));
+    assert!(
+        outcomes(&desk, same)
+            .iter()
+            .all(|shot| shot["blob"].is_null() && shot["same_as_mono_ns"] == first["mono_ns"])
+    );
+    let times: Vec<u64> =
+        outcomes(&desk, |_| true).iter().map(|shot| shot["mono_ns"].as_u64().unwrap()).collect();
+    // A shot may come late on a busy machine; it is never made up for by another.
+    let most = (times.last().unwrap() - times[0]) / 2_000_000_000 + 2;
+    assert!(times.len() as u64 <= most, "more than one in two seconds: {times:?}");
+
+    // Less is known by this, so it counts at once; a longer interval makes no burst.
+    desk.configure(&config("every = \"4s\"\nredact = \"pixelate\"\nexclude = [{ app = \"xterm\" }]"));
+    assert_eq!(desk.json(&["reload"])["changes"].as_array().unwrap().len(), 3);
+    let next = stored(&desk, "a shot by the new config", |shot| shot["redaction"]["mode"] == "pixelate");
+    assert_eq!(next["outcome"], "stored");
+    assert_eq!(text::words(&picture(&desk, &next), "1920x1080!"), 0);
+    assert_eq!(next["masked"], 0);
+    display.terminal("XTerm", "notes", "30x4+20+40", "contract");
+    stored(&desk, "the excluded window to be masked", |shot| shot["masked"] == 1);
+    // Off, and so off at once.
+    desk.configure(&config("enabled = false"));
+    desk.json(&["reload"]);
+    assert_eq!(agent.status()["plugins"].as_array().unwrap().len(), 1);
+    assert!(agent.stop().success());
+}
+
+#[test]
+fn a_password_manager_is_black_in_what_the_sink_gets() {
+    let mut display = Display::start("1280x800");
+    display.manage();
+    display.run("xsetroot", &["-solid", "steelblue"]);
+    display.terminal("KeePassXC", "vault", "20x5+500+400", "password confidential");
+    let desk = desk(&display, "every = \"1s\"\nredact = \"none\"\nformat = \"png\"");
+    let agent = desk.start();
+    let shot = stored(&desk, "a shot", |shot| shot["outcome"] == "stored");
+    assert_eq!((&shot["masked"], &shot["exclusion"]), (&json!(1), &json!("enforced")));
+    let picture = picture(&desk, &shot);
+    assert_eq!((black(&picture, "200x80+520+430"), black(&picture, "400x300+20+20")), (1.0, 0.0));
+    assert_eq!(text::words(&picture, "200%"), 0);
+    let said = [desk.log(), json!(desk.shown()).to_string()].concat().to_lowercase();
+    assert!(!said.contains("vault") && !said.contains("keepass"), "names of windows are nobody's business");
+    assert!(agent.stop().success());
+}
+
+#[test]
+fn monitors_come_and_go_and_each_has_its_own_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut display = Display::with_outputs(folder.path());
+    display.manage();
+    display.run("xrandr", &["--output", "DUMMY0", "--mode", "1920x1080"]);
+    display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "navy"]);
+    let desk = desk(&display, "every = \"1s\"");
+    let agent = desk.start();
+    let of =
+        |monitor: &'static str| move |shot: &Value| shot["monitor"] == monitor && shot["outcome"] == "stored";
+    let first = stored(&desk, "a shot of one", of("DUMMY0"));
+    assert!(outcomes(&desk, of("DUMMY1")).is_empty());
+    let plug = || {
+        display.run("xrandr", &["--addmode", "DUMMY1", "1280x720"]);
+        display.run("xrandr", &["--output", "DUMMY1", "--mode", "1280x720", "--right-of", "DUMMY0"]);
+        display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "navy"]);
+    };
+    plug();
+    let second = stored(&desk, "a shot of the other", of("DUMMY1"));
+    assert_eq!((&second["width"], &second["height"]), (&json!(1280), &json!(720)));
+    assert_ne!(picture(&desk, &first), picture(&desk, &second));
+    display.run("xrandr", &["--output", "DUMMY1", "--off"]);
+    display.run("xrandr", &["--delmode", "DUMMY1", "1280x720"]);
+    let unplugged = display_shots(&desk, &agent);
+    assert_eq!(unplugged, ["DUMMY0"]);
+    plug();
+    until("both", || (display_shots(&desk, &agent) == ["DUMMY0", "DUMMY1"]).then_some(()));
+    assert!(outcomes(&desk, |shot| shot["outcome"] == "failed").is_empty(), "a monitor that goes is normal");
+    assert!(agent.stop().success());
+}
+
+/// The monitors that a shot on request finds.
+fn display_shots(desk: &Desk, agent: &Agent<'_>) -> Vec<String> {
+    assert_eq!(agent.status()["paused"], false);
+    let shots = desk.json(&["shot"])["shots"].clone();
+    let names =
+        shots.as_array().unwrap().iter().map(|shot| shot["monitor"].as_str().unwrap_or("?").to_owned());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_display_that_goes_is_told_and_shots_come_back_with_it() {
+    let pattern = |display: &mut Display| {
+        display.manage();
+        display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "navy"]);
+    };
+    // A number that no other test is given while the display is gone.
+    let mut display = Display::again(&format!(":{}", 31_000 + std::process::id() % 30_000), "800x600");
+    pattern(&mut display);
+    let desk = desk(&display, "every = \"2s\"");
+    let agent = desk.start();
+    let first = stored(&desk, "a shot", |shot| shot["outcome"] == "stored");
+    let name = display.kill();
+    let failed = stored(&desk, "the failure", |shot| shot["outcome"] == "failed");
+    assert!(failed["cause"] != "" && failed["fix"] != "" && failed["blob"].is_null(), "{failed}");
+    let said = agent.wait_state("screen", "degraded");
+    assert!(said["cause"] != "" && said["fix"] != "", "{said}");
+    let mut display = Display::again(&name, "800x600");
+    pattern(&mut display);
+    stored(&desk, "a shot again", |shot| {
+        shot["outcome"] == "stored" && shot["seq"].as_u64() > first["seq"].as_u64()
+    });
+    agent.wait_state("screen", "ok");
+    assert!(agent.stop().success());
 }
