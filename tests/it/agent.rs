@@ -34,7 +34,7 @@ path = "records"
 "#;
 
 /// The plugins most tests use.
-const PLUGINS: [&str; 5] = ["input", "activity", "scripted", "local", "faulty"];
+const PLUGINS: [&str; 6] = ["input", "screen", "activity", "scripted", "local", "faulty"];
 
 /// A folder with config, plugins, state and what the agent says, for one agent after the other.
 pub struct Desk {

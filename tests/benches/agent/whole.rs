@@ -106,7 +106,20 @@ fn build() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("candor")
 }
 
-/// The agent as `config/agent.toml` has it, on a state folder of its own.
+/// What is compared with a listener for input: no screenshots.
+const CONFIG: &str = r#"
+[[source]]
+plugin = "input"
+[[detector]]
+plugin = "activity"
+[[detector]]
+plugin = "scripted"
+[[sink]]
+plugin = "local"
+path = "records"
+"#;
+
+/// The agent on a state folder of its own.
 struct Agent {
     state: TempDir,
     process: Process,
@@ -116,7 +129,8 @@ impl Agent {
     fn spawn(candor: &Path, display: &Display) -> Self {
         let state = TempDir::with_prefix("candor-bench-").unwrap();
         fs::set_permissions(state.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/agent.toml");
+        let config = state.path().join("agent.toml");
+        fs::write(&config, CONFIG).unwrap();
         let mut command = held(candor.to_str().unwrap());
         command.arg("run").arg("--config").arg(config).arg("--state").arg(state.path());
         command.env("DISPLAY", &display.name).stdout(Stdio::null()).stderr(Stdio::null());
