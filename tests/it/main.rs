@@ -38,6 +38,8 @@ mod rdev;
 #[cfg(target_os = "linux")]
 mod replay;
 #[cfg(target_os = "linux")]
+// The plugin's own tests use all of it.
+#[allow(dead_code)]
 #[path = "../../plugins/screen/tests/desktop/display.rs"]
 mod screen;
 #[cfg(target_os = "linux")]

@@ -105,7 +105,10 @@ fn start(mut shooter: Shooter, order: Order) -> io::Result<Running> {
     let run = move || {
         #[cfg(target_os = "linux")]
         own.get_or_init(|| rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs());
-        if let Err(why) = priority::lower() {
+        // Somebody waits for the one that was asked for.
+        if order.reason == "interval"
+            && let Err(why) = priority::lower()
+        {
             // Best effort: a shot at normal priority is still a shot.
             debug!(?why, "priority not lowered");
         }
