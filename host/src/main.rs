@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
 use host::{
     agent, check,
@@ -18,12 +17,15 @@ use host::{
     outbox::command,
     queue, reload, replay, scan,
     seal::cipher,
-    shot,
-    show::{self, Style},
+    shot, show,
     status::{self, Status},
     verify,
 };
 use tracing::level_filters::LevelFilter;
+
+mod cli;
+
+use cli::{Output, Place};
 
 /// Candor: an activity agent that is open with the person it runs for.
 ///
@@ -235,51 +237,6 @@ enum OutboxCommand {
     },
 }
 
-/// Which agent.
-#[derive(clap::Args)]
-struct Place {
-    /// The config file; default: ./config/agent.toml of a source tree, the user's, the system's, or the built-in one.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The state folder; default: the config's, or the platform's.
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
-}
-
-#[derive(clap::Args)]
-struct Output {
-    /// Prints JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-impl Output {
-    fn style(&self) -> Style {
-        if self.json { Style::Json } else { Style::Text }
-    }
-}
-
-impl Place {
-    /// The config as its file has it.
-    fn file(&self) -> anyhow::Result<Config> {
-        Ok(Config::load(self.config.as_deref())?)
-    }
-
-    /// The config, with the state folder that is named beside it.
-    fn config(&self) -> anyhow::Result<Config> {
-        let mut config = self.file()?;
-        if let Some(state) = &self.state {
-            config.agent.state =
-                Some(std::path::absolute(state).with_context(|| state.display().to_string())?);
-        }
-        Ok(config)
-    }
-
-    fn state(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.config()?.state()?)
-    }
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log::start(cli.log);
@@ -304,7 +261,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let done = |good: bool| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match command {
-        Command::Run(place) => agent::run(&place.file()?, &place.state()?)?,
+        Command::Run(place) => agent::run(&Config::load(place.config.as_deref())?, &place.state()?)?,
         Command::Check { config, output } => {
             let config = Config::load(config.as_deref())?;
             let found = agent::found(&config, existing(&config).as_deref())?;

@@ -1,0 +1,49 @@
+//! What several commands are told in the same way: which agent, and how to print.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use host::{config::Config, show::Style};
+
+/// Which agent.
+#[derive(clap::Args)]
+pub struct Place {
+    /// The config file; default: ./config/agent.toml of a source tree, the user's, the system's, or the built-in one.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The state folder; default: the config's, or the platform's.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// How to print.
+#[derive(clap::Args)]
+pub struct Output {
+    /// Prints JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Output {
+    /// As text or as JSON.
+    pub fn style(&self) -> Style {
+        if self.json { Style::Json } else { Style::Text }
+    }
+}
+
+impl Place {
+    /// The config, with the state folder that is named beside it.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(state) = &self.state {
+            config.agent.state =
+                Some(std::path::absolute(state).with_context(|| state.display().to_string())?);
+        }
+        Ok(config)
+    }
+
+    /// The state folder.
+    pub fn state(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.config()?.state()?)
+    }
+}
