@@ -51,6 +51,12 @@ pub fn create(path: &Path) -> Result<File> {
 
 /// Writes a file so that after a power cut it is there whole or not at all, in folders made as needed.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    place(path, bytes)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// The same, but for its name, which is durable once the folder is synced.
+pub fn place(path: &Path, bytes: &[u8]) -> Result<()> {
     let part = with_suffix(path, PART);
     let done = write_part(path, &part, bytes);
     if done.is_err() {
@@ -65,8 +71,7 @@ fn write_part(path: &Path, part: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = create(part)?;
     file.write_all(bytes).doing("write", part)?;
     file.sync_all().doing("sync", part)?;
-    fs::rename(part, path).doing("rename into place", path)?;
-    sync_folder(parent)
+    fs::rename(part, path).doing("rename into place", path)
 }
 
 /// Moves a file within a disk, to a folder made as needed, so that after a power cut it is here or there.

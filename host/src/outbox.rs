@@ -120,11 +120,12 @@ impl Outbox {
             let source = io::ErrorKind::StorageFull.into();
             return Err(Error::State { doing: "keep room for records", path: file, source });
         }
-        disk::write(&file, bytes)?;
+        disk::place(&file, bytes)?;
         let text = serde_json::json!(entry).to_string();
-        let noted = disk::write(&self.path(entry.blob.seq, "json"), text.as_bytes());
+        let noted = disk::place(&self.path(entry.blob.seq, "json"), text.as_bytes())
+            .and_then(|()| disk::sync_folder(&self.folder));
         if noted.is_err() {
-            let _ = fs::remove_file(file);
+            let _ = self.forget(&[entry.blob.seq].into());
         }
         noted
     }

@@ -13,6 +13,7 @@ use std::{
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::warn;
 
 use crate::{
     clock::Clock,
@@ -97,24 +98,19 @@ struct Item {
     bytes: u64,
 }
 
-/// Adds items up by device and folder, in order.
-fn sum<'a>(items: impl IntoIterator<Item = (&'a Item, &'a str)>, current: &str) -> Vec<Removed> {
-    let mut sums = BTreeMap::<(&str, &str), Removed>::new();
-    for (item, device) in items {
-        let sum = sums.entry((device, &item.of)).or_insert_with(|| Removed {
-            of: item.of.clone(),
-            of_device: (device != current).then(|| device.to_owned()),
-            count: 0,
-            bytes: 0,
-            from_seq: item.first,
-            to_seq: item.last,
-        });
-        sum.count += 1;
-        sum.bytes += item.bytes;
-        sum.from_seq = sum.from_seq.min(item.first);
-        sum.to_seq = sum.to_seq.max(item.last);
+impl Removed {
+    /// Nothing yet of what an item is one of.
+    fn of(item: &Item, device: &str, current: &str) -> Self {
+        let of_device = (device != current).then(|| device.to_owned());
+        Self { of: item.of.clone(), of_device, count: 0, bytes: 0, from_seq: item.first, to_seq: item.last }
     }
-    sums.into_values().collect()
+
+    fn add(&mut self, item: &Item) {
+        self.count += 1;
+        self.bytes += item.bytes;
+        self.from_seq = self.from_seq.min(item.first);
+        self.to_seq = self.to_seq.max(item.last);
+    }
 }
 
 /// What of a seal is still here.
@@ -155,51 +151,73 @@ pub fn run(
     rules: &Rules,
     clock: &Clock,
 ) -> Result<Vec<(&'static str, Removed)>> {
-    let (mut seals, mut all) = (Vec::new(), Vec::new());
-    if sinks.is_empty() {
-        return Ok(Vec::new());
-    }
+    let mut seals = Vec::new();
     for device in spool.devices()? {
-        for seal in spool.each_seal(&device)? {
-            if !sinks.iter().all(|sink| sink.has(&seal)) {
+        let all = spool.each_seal(&device)?;
+        seals.extend(all.take_while(|seal| !sinks.is_empty() && sinks.iter().all(|sink| sink.has(seal))));
+    }
+    let mut work = Work { spool, sinks, rules, current: spool.sealed().0, sums: BTreeMap::new() };
+    if let Err(error) = work.run(&seals, clock) {
+        warn!(%error, "the rest stays until the next time");
+    }
+    Ok(work.sums.into_iter().map(|((reason, _, _), removed)| (reason, removed)).collect())
+}
+
+/// One look at what every sink has: a seal at a time, since there may be very many.
+struct Work<'a> {
+    spool: &'a Spool,
+    sinks: &'a [Delivered],
+    rules: &'a Rules,
+    current: String,
+    /// What went, by reason, device and folder.
+    sums: BTreeMap<(&'static str, String, String), Removed>,
+}
+
+impl Work<'_> {
+    fn run(&mut self, seals: &[Seal], clock: &Clock) -> Result<()> {
+        let mut sizes = BTreeMap::<String, u64>::new();
+        for seal in seals {
+            let age = age(&self.spool.path(&seal.key()), clock);
+            let mut left = false;
+            for item in items(self.spool, 0, seal) {
+                if age >= self.rules.of(&item.kind).max_age && !self.is_refused(&item.key) {
+                    self.remove("age", seal, &item)?;
+                } else {
+                    *sizes.entry(item.kind).or_default() += item.bytes;
+                    left = true;
+                }
+            }
+            let key = seal.key();
+            if !left && age >= self.rules.usual.max_age && !self.is_refused(&key) {
+                remove(self.spool, &key, self.rules.archive.as_deref())?;
+            }
+        }
+        for seal in seals {
+            if sizes.iter().all(|(kind, size)| *size <= self.rules.of(kind).max_size) {
                 break;
             }
-            all.extend(items(spool, seals.len(), &seal));
-            seals.push((age(&spool.path(&seal.key()), clock), seal));
+            for item in items(self.spool, 0, seal) {
+                let size = sizes.entry(item.kind.clone()).or_default();
+                if *size > self.rules.of(&item.kind).max_size && !self.is_refused(&item.key) {
+                    *size = size.saturating_sub(item.bytes);
+                    self.remove("size", seal, &item)?;
+                }
+            }
         }
+        Ok(())
     }
-    let refused = |key: &str| sinks.iter().any(|sink| sink.is_refused(key));
-    let (held, here): (Vec<Item>, Vec<Item>) = all.into_iter().partition(|item| refused(&item.key));
-    let (old, here): (Vec<Item>, Vec<Item>) =
-        here.into_iter().partition(|item| seals[item.seal].0 >= rules.of(&item.kind).max_age);
-    let mut sizes = BTreeMap::<&str, u64>::new();
-    here.iter().for_each(|item| *sizes.entry(&item.kind).or_default() += item.bytes);
-    let mut large = Vec::new();
-    for item in &here {
-        let size = sizes.entry(&item.kind).or_default();
-        if *size > rules.of(&item.kind).max_size {
-            *size -= item.bytes;
-            large.push(item.clone());
-        }
+
+    fn is_refused(&self, key: &str) -> bool {
+        self.sinks.iter().any(|sink| sink.is_refused(key))
     }
-    for item in old.iter().chain(&large) {
-        remove(spool, &item.key, rules.archive.as_deref())?;
+
+    fn remove(&mut self, reason: &'static str, seal: &Seal, item: &Item) -> Result<()> {
+        remove(self.spool, &item.key, self.rules.archive.as_deref())?;
+        let place = (reason, seal.device.clone(), item.of.clone());
+        let sum = self.sums.entry(place).or_insert_with(|| Removed::of(item, &seal.device, &self.current));
+        sum.add(item);
+        Ok(())
     }
-    let kept = |number: usize| {
-        let stays = |item: &&Item| item.seal == number && !large.iter().any(|gone| gone.key == item.key);
-        held.iter().any(|item| item.seal == number) || here.iter().any(|item| stays(&item))
-    };
-    for (number, (age, seal)) in seals.iter().enumerate() {
-        if *age >= rules.usual.max_age && !refused(&seal.key()) && !kept(number) {
-            remove(spool, &seal.key(), rules.archive.as_deref())?;
-        }
-    }
-    let current = spool.sealed().0;
-    let of = |items: &[Item], reason| {
-        let items: Vec<_> = items.iter().map(|item| (item, seals[item.seal].1.device.as_str())).collect();
-        sum(items, &current).into_iter().map(|removed| (reason, removed)).collect::<Vec<_>>()
-    };
-    Ok([of(&old, "age"), of(&large, "size")].concat())
 }
 
 /// A notice of what [`run`] removed.

@@ -4,7 +4,11 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::{agent::Desk, store, wait::until};
+use crate::{
+    agent::Desk,
+    store,
+    wait::{answer, until},
+};
 
 /// What the fixture's pictures begin with; then comes their number.
 const PICTURE: &str = "<picture ";
@@ -128,7 +132,8 @@ fn screenshots_leave_after_their_grace_each_once_and_kills_bring_none_back() {
                 deleted.insert(id);
             }
         }
-        until("some to leave", || (pictures(&desk).len() > before).then_some(()));
+        let left = answer(|| (pictures(&desk).len() > before).then_some(()));
+        assert!(left.is_some(), "none left; status {:#}, log:\n{}", agent.status(), desk.log());
         agent.kill();
     }
     let agent = desk.start();
@@ -141,7 +146,7 @@ fn screenshots_leave_after_their_grace_each_once_and_kills_bring_none_back() {
         let records = desk.records("screenshot");
         let settled =
             |record: &&Value| pictures_of(record).exists() || deleted.contains(&number(&record["seq"]));
-        (records.iter().take_while(settled).count() > 20 + deleted.len()).then_some(())
+        (records.iter().take_while(settled).count() > 8 + deleted.len()).then_some(())
     });
     assert!(agent.stop().success());
     store::check(&desk.store());

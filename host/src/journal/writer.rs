@@ -139,8 +139,10 @@ impl Writer {
                     }
                 }
                 left -= 1;
-                next =
-                    if left > 0 && self.tail.waiting() < COMMIT_SIZE { inbox.try_recv().ok() } else { None };
+                // Blobs take their time each: what came before them has its second all the same.
+                let late = self.unsynced.is_some_and(|since| since.elapsed() >= COMMIT);
+                let more = left > 0 && self.tail.waiting() < COMMIT_SIZE && !late;
+                next = if more { inbox.try_recv().ok() } else { None };
             }
             self.work();
         }

@@ -1,13 +1,13 @@
 //! The hard quota: what goes though a sink has not had it.
 //!
-//! Screenshots before records, oldest first. What goes is declared before it is removed, so that a crash in between
+//! Screenshots before records, oldest first; what a sink refused for good among them. What goes is declared before it is removed, so that a crash in between
 //! leaves something that is declared and there, never something that is neither.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Serialize;
 
-use super::{Item, Removed, items, sum};
+use super::{Item, Removed, items};
 use crate::{
     disk,
     error::Result,
@@ -68,9 +68,6 @@ pub fn plan(spool: &Spool, outbox: &Outbox, sinks: &[(String, Delivered)], mut e
     for device in devices {
         seals.extend(spool.seals(&device)?);
     }
-    // What every sink has is not declared: it is removed before this is asked.
-    let lacks = |seal: &Seal| sinks.iter().any(|(_, sink)| !sink.has(seal));
-    seals.retain(|seal| sinks.is_empty() || lacks(seal));
     let mut plan = Plan::default();
     let mut gone = take(spool, &seals, &mut excess, |item| item.of == "_blob");
     for entry in outbox.waiting()? {
@@ -81,17 +78,24 @@ pub fn plan(spool: &Spool, outbox: &Outbox, sinks: &[(String, Delivered)], mut e
         plan.waiting.push(entry);
     }
     gone.extend(take(spool, &seals, &mut excess, |item| item.of != "_blob"));
-    let mut sets = BTreeMap::<Vec<&str>, Vec<&Item>>::new();
+    let mut sums = BTreeMap::<(Vec<String>, &str, &str), Removed>::new();
     for item in &gone {
-        let without = sinks.iter().filter(|(_, sink)| !sink.has(&seals[item.seal]));
-        sets.entry(without.map(|(id, _)| id.as_str()).collect()).or_default().push(item);
+        let seal = &seals[item.seal];
+        let has = |sink: &Delivered| match item.of.as_str() {
+            "_blob" => sink.has(seal),
+            _ => sink.has_records(seal),
+        };
+        let without = sinks.iter().filter(|(_, sink)| !has(sink) || sink.is_refused(&item.key));
+        let missing_from: Vec<String> = without.map(|(id, _)| id.clone()).collect();
+        // Some sinks have the records before the blobs; that one has no more use for them is nobody's loss.
+        if missing_from.is_empty() && !sinks.is_empty() {
+            continue;
+        }
+        let sum = sums.entry((missing_from, &seal.device, &item.of));
+        sum.or_insert_with(|| Removed::of(item, &seal.device, &current)).add(item);
     }
-    for (set, items) in sets {
-        let missing_from: Vec<String> = set.into_iter().map(str::to_owned).collect();
-        let items = items.into_iter().map(|item| (item, seals[item.seal].device.as_str()));
-        let gap = |removed| Gap { reason: "quota", removed, missing_from: missing_from.clone() };
-        plan.gaps.extend(sum(items, &current).into_iter().map(gap));
-    }
+    let gap = |((missing_from, _, _), removed)| Gap { reason: "quota", removed, missing_from };
+    plan.gaps = sums.into_iter().map(gap).collect();
     plan.keys = gone.into_iter().map(|item| item.key).collect();
     Ok(plan)
 }

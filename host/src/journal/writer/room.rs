@@ -66,7 +66,8 @@ impl Writer {
         if used <= max {
             return Ok(());
         }
-        self.remove_delivered(&Rules::age(Duration::ZERO))?;
+        let archive = self.options.rules.archive.clone();
+        self.remove_delivered(&Rules { archive, ..Rules::age(Duration::ZERO) })?;
         used = quota::used(&self.spool)?;
         if used > max {
             self.remove_waiting(used - (max - max / PART))?;

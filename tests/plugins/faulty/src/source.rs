@@ -123,9 +123,9 @@ impl Source for FaultySource {
             }
             SourceDoes::Pictures => {
                 let fields = json!({"outcome": "stored", "reason": "interval", "monitor": "made-up"});
-                while (0..50).all(|_| self.rest()) {
+                while (0..200).all(|_| self.rest()) {
                     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                    let picture = format!("<picture {:020}>", unix.as_nanos()).repeat(700);
+                    let picture = format!("<picture {:020}>", unix.as_nanos()).repeat(2000);
                     out.blob(event::SCREENSHOT, &fields, "image/jpeg", picture.as_bytes())?;
                 }
             }
