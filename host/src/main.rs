@@ -13,7 +13,7 @@ use host::{
     clock::Clock,
     config::{self, Config},
     control::{self, Request},
-    findings, log,
+    doctor, findings, log,
     outbox::command,
     queue, reload, replay, scan,
     seal::cipher,
@@ -134,6 +134,15 @@ enum Command {
     Verify {
         #[command(flatten)]
         what: verify::What,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Goes the way to each sink's store step by step, and says what is in the way and what to do.
+    Doctor {
+        /// The sink's id; default: all of the config.
+        sink: Option<String>,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
@@ -328,6 +337,9 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         }
         Command::Flush { time, place } => return Ok(done(queue::flush(&place.config()?, time)?)),
         Command::Decrypt { file, identity } => cipher::decrypt(&file, &identity, out)?,
+        Command::Doctor { sink, place, output } => {
+            return Ok(done(doctor::run(sink.as_deref(), &place.config()?, output.style(), out)?));
+        }
         Command::Verify { what, place, output } => {
             return Ok(done(what.print(&place.config()?, output.style(), out)?));
         }

@@ -32,7 +32,7 @@ mod report;
 mod what;
 mod window;
 
-pub use place::{Place, folder, open};
+pub use place::{Place, folder, instance, open};
 pub use report::{Problem, Report};
 pub use what::What;
 

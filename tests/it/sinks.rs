@@ -100,3 +100,19 @@ fn a_store_that_holds_other_bytes_gets_the_rest_and_a_new_device_at_once() {
         store::check_chain(&desk.store(), device.as_str().unwrap());
     }
 }
+
+#[test]
+fn the_doctor_says_which_way_is_open_and_what_is_in_the_other() {
+    let desk = Desk::new(&config("[[sink]]\nplugin = \"local\"\nid = \"shut\"\npath = \"shut/store\"\n"));
+    fs::create_dir_all(desk.state()).unwrap();
+    fs::write(desk.state().join("shut"), "a file where a folder should be").unwrap();
+    let output = desk.run(&["doctor"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("The way to the store is open."), "{said}");
+    assert!(said.contains("shut can't store:") && said.contains("give the sink another `path`"), "{said}");
+    let output = desk.run(&["doctor", "local", "--json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success() && said["ok"] == true, "{said}");
+    assert_eq!(said["steps"].as_array().unwrap().len(), 3, "{said}");
+}

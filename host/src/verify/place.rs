@@ -51,19 +51,8 @@ pub fn open(place: &Place, config: &Config) -> Result<Box<dyn Store>> {
     match place {
         Place::Folder(path) => folder(path),
         Place::Sink(id) => {
-            let Some(entry) = config.sink.iter().find(|entry| entry.id == *id) else {
-                let ids: Vec<&str> = config.sink.iter().map(|entry| entry.id.as_str()).collect();
-                return wrong(format!(
-                    "{}: no sink {id:?}; it has {}",
-                    config.name().display(),
-                    ids.join(", ")
-                ));
-            };
-            let found = agent::found(config, None)?;
-            let Some(found) = found.iter().find(|found| found.name == entry.plugin) else {
-                return wrong(format!("{id}: no plugin {}; `candor check` says more", entry.plugin));
-            };
-            sink(&load::open(&found.path)?, &check::options(entry), config)
+            let (loaded, options) = configured(id, config)?;
+            sink(&loaded, &options, config)
         }
         Place::Url(url) => {
             let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
@@ -80,6 +69,25 @@ pub fn open(place: &Place, config: &Config) -> Result<Box<dyn Store>> {
     }
 }
 
+/// The library of a sink of the config, and its options.
+fn configured(id: &str, config: &Config) -> Result<(Loaded, Value)> {
+    let Some(entry) = config.sink.iter().find(|entry| entry.id == *id) else {
+        let ids: Vec<&str> = config.sink.iter().map(|entry| entry.id.as_str()).collect();
+        return wrong(format!("{}: no sink {id:?}; it has {}", config.name().display(), ids.join(", ")));
+    };
+    let found = agent::found(config, None)?;
+    let Some(found) = found.iter().find(|found| found.name == entry.plugin) else {
+        return wrong(format!("{id}: no plugin {}; `candor check` says more", entry.plugin));
+    };
+    Ok((load::open(&found.path)?, check::options(entry)))
+}
+
+/// A sink of the config, outside of the agent: it can be asked, and emits nothing.
+pub fn instance(id: &str, config: &Config) -> Result<call::Sink> {
+    let (loaded, options) = configured(id, config)?;
+    create(&loaded, &options, config)
+}
+
 /// Opens a folder with `v=1` in it.
 pub fn folder(path: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(Folder { root: path.canonicalize().doing("open", path)? }))
@@ -90,12 +98,15 @@ fn wrong<T>(text: String) -> Result<T> {
 }
 
 fn sink(loaded: &Loaded, options: &Value, config: &Config) -> Result<Box<dyn Store>> {
+    Ok(Box::new(Sink { name: loaded.name.clone(), sink: create(loaded, options, config)? }))
+}
+
+fn create(loaded: &Loaded, options: &Value, config: &Config) -> Result<call::Sink> {
     let state = config.state()?.display().to_string();
     let name = loaded.name.clone();
     let failed = |failure: Failure| Error::Store { text: format!("{name}: {failure}") };
-    let sink = call::Sink::new(loaded.plugin, Arc::new(Reader { name: loaded.name.clone(), state }), options)
-        .map_err(failed)?;
-    Ok(Box::new(Sink { name: loaded.name.clone(), sink }))
+    call::Sink::new(loaded.plugin, Arc::new(Reader { name: loaded.name.clone(), state }), options)
+        .map_err(failed)
 }
 
 /// What a URL says, as a config.
