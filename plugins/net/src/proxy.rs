@@ -58,9 +58,14 @@ impl Proxy {
         Self::parse(&url)
     }
 
-    /// As a URL with its login, for a client library.
+    /// As a URL without its login.
     pub fn url(&self) -> String {
         format!("http://{self}")
+    }
+
+    /// As a URL with user and password, for a client library that takes them so; never printed.
+    pub fn url_with_login(&self) -> String {
+        self.login.as_ref().map_or_else(|| self.url(), |login| format!("http://{login}@{self}"))
     }
 
     /// User and password, if there are any.
@@ -114,8 +119,8 @@ fn is_exempt(host: &str, rules: &str) -> bool {
     })
 }
 
-/// For the one header above.
-fn base64(bytes: &[u8]) -> String {
+/// As headers want it.
+pub fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

@@ -13,9 +13,7 @@ mod pace;
 mod parts;
 mod probe;
 mod put;
-mod run;
 mod store;
-mod uploads;
 
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -27,10 +25,10 @@ pub use options::{Config, Encryption};
 pub struct S3 {
     options: options::Options,
     client: aws_sdk_s3::Client,
-    run: run::Run,
+    run: net::Run,
     pace: Option<Arc<pace::Pace>>,
     /// Notes of uploads that are under way, if there is a place for them.
-    uploads: Option<uploads::Uploads>,
+    uploads: Option<net::Uploads>,
     /// Whether the store knows `If-None-Match`; until it says otherwise it does.
     conditional: AtomicBool,
 }
@@ -42,9 +40,11 @@ impl Sink for S3 {
 
     fn new(config: Config, host: &Host) -> Result<Self, Error> {
         let options = options::Options::new(config)?;
-        let run = run::Run::new(options.part_size, options.concurrency)?;
+        let run = net::Run::new("s3", options.part_size, options.concurrency)?;
         let client = run.block_on(client::new(&options))?;
-        let uploads = host.state_folder().map(|state| uploads::Uploads::new(&state, &options));
+        let config = &options.config;
+        let store = format!("{} {} {}", options.place, config.bucket, config.prefix);
+        let uploads = host.state_folder().map(|state| net::Uploads::new(&state, &store));
         let pace = options.bandwidth.map(pace::Pace::new);
         Ok(Self { options, client, run, pace, uploads, conditional: AtomicBool::new(true) })
     }

@@ -17,7 +17,7 @@ use futures_util::{
     future::{Either, pending, select},
     stream::FuturesUnordered,
 };
-use net::Cause;
+use net::{Cause, Sent, Upload, hex};
 use plugin_api::Object;
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
@@ -26,8 +26,7 @@ use crate::{
     S3,
     fault::{Failed, Trouble},
     pace::{self, Progress},
-    put::{self, ANSWER, encryption, hex, known, metadata, moving, spoiled, timed},
-    uploads::{Sent, Upload},
+    put::{self, ANSWER, encryption, known, metadata, moving, spoiled, timed},
 };
 
 /// How long a store may take to put parts together.

@@ -11,7 +11,7 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use net::Cause;
+use net::{Cause, hex};
 use plugin_api::{Error, Fault, Object};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout_at;
@@ -226,11 +226,6 @@ pub fn encryption(s3: &S3) -> Option<ServerSideEncryption> {
         Encryption::S3 => ServerSideEncryption::Aes256,
         Encryption::Kms => ServerSideEncryption::AwsKms,
     })
-}
-
-/// In hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Signs a request by the hash of its body that is known already.

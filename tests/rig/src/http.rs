@@ -131,8 +131,10 @@ pub enum Act {
     Answer(Message),
     /// The connection is cut.
     Cut,
-    /// It is passed on, and the connection cut when the answer comes.
-    Lose,
+    /// It is passed on with another content, and the answer comes changed.
+    Both(Message, Alter),
+    /// It is passed on, with another content if there is one, and the connection cut when the answer comes.
+    Lose(Option<Message>),
 }
 
 /// A server in front of another; ends with the process.
@@ -176,7 +178,8 @@ fn serve(client: TcpStream, back: SocketAddr, act: &dyn Fn(&Message) -> Act) -> 
             Act::Pass => (request, None, false),
             Act::Change(request) => (request, None, false),
             Act::Alter(alter) => (request, Some(alter), false),
-            Act::Lose => (request, None, true),
+            Act::Both(request, alter) => (request, Some(alter), false),
+            Act::Lose(other) => (other.unwrap_or(request), None, true),
             Act::Answer(answer) => {
                 answer.write(client.get_mut(), request.method() == "HEAD")?;
                 continue;

@@ -147,7 +147,7 @@ fn first_put(act: impl Fn() -> Act + Send + Sync + 'static) -> (Front, Arc<Atomi
 }
 
 fn lost_answer() {
-    let (front, count) = first_put(|| Act::Lose);
+    let (front, count) = first_put(|| Act::Lose(None));
     let (sink, _state) = sink(with(config(front.address), json!({"prefix": "lost/answer"})));
     put(&sink.instance, "once", b"once").unwrap();
     assert_eq!(count.load(Ordering::SeqCst), 2, "it was sent again, and found there");

@@ -46,7 +46,7 @@ fn cut_at_each_part() {
             // Once before it arrives, once after, and once more: each try gets further than the one before.
             if *cuts > 0 && is_part(request) && number(request) == part {
                 *cuts -= 1;
-                return if *cuts == 1 { Act::Lose } else { Act::Cut };
+                return if *cuts == 1 { Act::Lose(None) } else { Act::Cut };
             }
             Act::Pass
         });
@@ -183,7 +183,7 @@ fn lost_complete() {
     let front = Front::start(weed().plain, move |request| {
         let is_complete = request.method() == "POST" && request.path().contains("uploadId=");
         if is_complete && !std::mem::replace(&mut *lost.lock().unwrap(), true) {
-            return Act::Lose;
+            return Act::Lose(None);
         }
         Act::Pass
     });

@@ -10,13 +10,12 @@ use tokio::{
     task::yield_now,
 };
 
-use crate::fault::Trouble;
-
 /// Memory is handed out in pieces of this size.
 const PIECE: u64 = 64 << 10;
 
 /// The runtime, and what its calls share.
 pub struct Run {
+    sink: &'static str,
     runtime: Runtime,
     stop: watch::Sender<bool>,
     memory: Semaphore,
@@ -25,12 +24,18 @@ pub struct Run {
 
 impl Run {
     /// A runtime with memory for so many parts at once.
-    pub fn new(part_size: u64, parts: u32) -> Result<Self, Error> {
+    pub fn new(sink: &'static str, part_size: u64, parts: u32) -> Result<Self, Error> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime =
-            runtime.map_err(|error| Error::new(Fault::Other, format!("s3: no runtime: {error}")))?;
+            runtime.map_err(|error| Error::new(Fault::Other, format!("{sink}: no runtime: {error}")))?;
         let pieces = u32::try_from(part_size.div_ceil(PIECE)).unwrap_or(u32::MAX).saturating_mul(parts);
-        Ok(Self { runtime, stop: watch::Sender::new(false), memory: Semaphore::new(pieces as usize), pieces })
+        Ok(Self {
+            sink,
+            runtime,
+            stop: watch::Sender::new(false),
+            memory: Semaphore::new(pieces as usize),
+            pieces,
+        })
     }
 
     /// Runs what can't be stopped and needs no network.
@@ -39,7 +44,7 @@ impl Run {
     }
 
     /// Runs a call until it is done or the sink is stopped. Calls may overlap.
-    pub fn call<T>(&self, future: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    pub fn call<T, E: From<Error>>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         self.runtime.block_on(async {
             let mut stop = self.stop.subscribe();
             // Connections that ended since the last call are noticed before one of them is used.
@@ -47,10 +52,11 @@ impl Run {
             yield_now().await;
             match select(pin!(stop.wait_for(|stop| *stop)), pin!(future)).await {
                 Either::Right((result, _)) => result,
-                Either::Left(_) => {
-                    Err(Error::new(Fault::Busy, "s3: stopped; what was under way goes on at the next start")
-                        .into())
-                }
+                Either::Left(_) => Err(Error::new(
+                    Fault::Busy,
+                    format!("{}: stopped; what was under way goes on at the next start", self.sink),
+                )
+                .into()),
             }
         })
     }
@@ -66,6 +72,6 @@ impl Run {
         self.memory
             .acquire_many(pieces)
             .await
-            .map_err(|error| Error::new(Fault::Other, format!("s3: {error}")))
+            .map_err(|error| Error::new(Fault::Other, format!("{}: {error}", self.sink)))
     }
 }

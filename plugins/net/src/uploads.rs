@@ -12,8 +12,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tracing::debug;
 
-use crate::{options::Options, put::hex};
-
 /// A begun upload that nobody went on with for so long is given up.
 const OLD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -51,10 +49,8 @@ pub struct Uploads {
 }
 
 impl Uploads {
-    /// The notes of this store below the agent's state folder.
-    pub fn new(state: &Path, options: &Options) -> Self {
-        let config = &options.config;
-        let store = format!("{} {} {}", options.place, config.bucket, config.prefix);
+    /// The notes of a store below the agent's state folder; `store` names it and what is stored there.
+    pub fn new(state: &Path, store: &str) -> Self {
         Self { folder: state.join("uploads").join(&hex(&Sha256::digest(store))[..16]) }
     }
 
@@ -80,7 +76,7 @@ impl Uploads {
             .and_then(|()| fs::write(&part, note))
             .and_then(|()| fs::rename(&part, &path));
         if let Err(error) = written {
-            debug!(%error, "an upload is not noted; after a restart it starts over");
+            debug!(target: "candor_net", %error, "an upload is not noted; after a restart it starts over");
         }
     }
 
@@ -99,6 +95,11 @@ impl Uploads {
         };
         entries.filter(is_old).filter_map(|entry| read(&entry.path())).collect()
     }
+}
+
+/// In hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read(path: &Path) -> Option<Upload> {

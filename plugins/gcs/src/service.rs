@@ -1,0 +1,136 @@
+//! Between the SDK and its HTTP client: adds the checksum of what is sent, keeps what the store answers to it.
+
+use std::{fmt, time::Duration};
+
+use crc_fast::{CrcAlgorithm::Crc32Iscsi, checksum};
+use futures_util::StreamExt;
+use http_body_util::BodyExt;
+use net::Cause;
+use object_store::{
+    ClientOptions,
+    client::{
+        HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+        ReqwestConnector,
+    },
+};
+
+/// What a store answered instead of doing what it was asked.
+#[derive(Debug)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// What the store calls it.
+    pub code: String,
+    /// How long the store wants to be left alone.
+    pub wait: Option<Duration>,
+    /// By how many minutes this computer's clock is ahead.
+    ahead: Option<i64>,
+    /// Where a page sends to that isn't the store's.
+    page: Option<String>,
+}
+
+impl fmt::Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {} {}", self.status, self.code)
+    }
+}
+
+impl std::error::Error for Answered {}
+
+impl Answered {
+    /// What it means.
+    pub fn cause(&self) -> Cause {
+        let said =
+            || if self.code.is_empty() { format!("status {}", self.status) } else { self.code.clone() };
+        match (self.code.as_str(), self.status) {
+            (_, _) if self.page.is_some() => Cause::Portal(self.page.clone().unwrap_or_default()),
+            ("RequestTimeTooSkewed" | "invalid_grant", _)
+                if self.ahead.is_some_and(|minutes| minutes.abs() >= 5) =>
+            {
+                Cause::Clock(self.ahead)
+            }
+            ("RequestTimeTooSkewed", _) => Cause::Clock(None),
+            ("ExpiredToken", _) => Cause::Expired,
+            ("NoSuchBucket" | "UserProjectAccountProblem", _) => Cause::NoBucket,
+            ("QuotaExceeded", _) | (_, 507) => Cause::Quota,
+            ("KeyTooLongError" | "InvalidArgument" | "EntityTooLarge" | "InvalidObjectName", _) => {
+                Cause::Rejected(said())
+            }
+            (_, 401 | 403) => Cause::Denied(said()),
+            (_, 407) => Cause::ProxyAuth,
+            (_, 429 | 503) => Cause::Busy(self.status),
+            (_, 500..) => Cause::Server(self.status),
+            _ => Cause::Other(format!("refused with {}", said())),
+        }
+    }
+}
+
+/// Makes clients that check.
+#[derive(Debug)]
+pub struct Checked;
+
+impl HttpConnector for Checked {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(Service(ReqwestConnector::default().connect(options)?)))
+    }
+}
+
+#[derive(Debug)]
+struct Service(HttpClient);
+
+#[async_trait::async_trait]
+impl HttpService for Service {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let query = request.uri().query().unwrap_or_default();
+        // Nothing is overwritten by putting parts together either.
+        if request.method() == "POST" && query.contains("uploadId=") {
+            request.headers_mut().insert("x-goog-if-generation-match", "0".parse().map_err(header)?);
+        }
+        if request.method() == "PUT" {
+            let bytes = request.body().clone().collect().await?.to_bytes();
+            let crc = u32::try_from(checksum(Crc32Iscsi, &bytes)).unwrap_or_default();
+            let value = format!("crc32c={}", net::base64(&crc.to_be_bytes()));
+            request.headers_mut().insert("x-goog-hash", value.parse().map_err(header)?);
+            *request.body_mut() = bytes.into();
+        }
+        let response = self.0.execute(request).await?;
+        let status = response.status().as_u16();
+        // These the SDK knows what to do with.
+        if response.status().is_success() || matches!(status, 304 | 409 | 412) {
+            return Ok(response);
+        }
+        let line = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let is_page = line("content-type").is_some_and(|kind| kind.contains("html"));
+        let mut answered = Answered {
+            status,
+            code: String::new(),
+            wait: line("retry-after").and_then(|value| net::retry_after(&value)),
+            ahead: line("date").and_then(|date| net::ahead(&date)),
+            page: line("location").filter(|_| is_page),
+        };
+        let mut body = Vec::new();
+        let mut stream = response.into_body().bytes_stream();
+        while body.len() < 65_536
+            && let Some(Ok(bytes)) = stream.next().await
+        {
+            body.extend_from_slice(&bytes);
+        }
+        answered.code = code(&String::from_utf8_lossy(&body));
+        Err(HttpError::new(HttpErrorKind::Unknown, answered))
+    }
+}
+
+fn header(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
+    HttpError::new(HttpErrorKind::Request, error)
+}
+
+/// What a store calls a failure, in XML or, of the token endpoint, in JSON.
+fn code(body: &str) -> String {
+    let between = |from: &str, to: &str| body.split(from).nth(1)?.split(to).next().map(str::to_owned);
+    between("<Code>", "</Code>")
+        .or_else(|| between("\"error\":\"", "\""))
+        .filter(|code| code.len() < 64)
+        .unwrap_or_default()
+}

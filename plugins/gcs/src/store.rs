@@ -1,0 +1,108 @@
+//! Reading back and removing (`store/1`).
+
+use futures_util::StreamExt;
+use net::Cause;
+use object_store::{GetOptions, GetRange, ObjectStore, path::Path};
+use plugin_api::{Error, Fault, Store};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Gcs,
+    put::{Failed, Trouble, path},
+};
+
+/// How often a read that was cut off goes on.
+const TRIES: usize = 4;
+
+impl Store for Gcs {
+    fn list(&self, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Error> {
+        self.run.call(list(self, prefix, each)).map_err(|trouble| self.explain(trouble))
+    }
+
+    fn get(&self, key: &str, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        let key = path(&self.options.key(key));
+        self.run.call(get(self, &key, each)).map_err(|trouble| self.explain(trouble))
+    }
+
+    fn remove(&self, key: &str) -> Result<(), Error> {
+        let key = path(&self.options.key(key));
+        self.run.call(remove(self, &key)).map_err(|trouble| self.explain(trouble))
+    }
+}
+
+async fn list(gcs: &Gcs, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Trouble> {
+    let own = &gcs.options.config.prefix;
+    let prefix = format!("{own}{prefix}");
+    // The SDK lists whole folders only.
+    let folder = prefix.rsplit_once('/').map(|(folder, _)| path(folder));
+    let mut objects = gcs.client.list(folder.as_ref());
+    while let Some(object) = objects.next().await {
+        let object = object.map_err(Failed::from)?;
+        let key = decoded(object.location.as_ref());
+        if let Some(key) = key.strip_prefix(own.as_str()).filter(|_| key.starts_with(&prefix)) {
+            each(key, object.size);
+        }
+    }
+    Ok(())
+}
+
+/// A key as it was before the SDK encoded it.
+fn decoded(path: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn get(gcs: &Gcs, key: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), Trouble> {
+    let mut offset = 0;
+    for _ in 0..TRIES {
+        match get_from(gcs, key, &mut offset, each).await {
+            Err(Failed { cause: Cause::Cut, .. }) => {}
+            Err(Failed { status: Some(404), .. }) => {
+                return Err(Error::new(Fault::Missing, format!("gcs: {key}: is not in the bucket")).into());
+            }
+            other => return Ok(other?),
+        }
+    }
+    Err(Failed::of(Cause::Cut).into())
+}
+
+/// Reads from an offset on; what is stored never changes.
+async fn get_from(
+    gcs: &Gcs,
+    key: &Path,
+    offset: &mut u64,
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<(), Failed> {
+    let range = (*offset > 0).then_some(GetRange::Offset(*offset));
+    let found = gcs.client.get_opts(key, GetOptions { range, ..GetOptions::default() }).await?;
+    let end = found.meta.size;
+    let mut pieces = found.into_stream();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        *offset += piece.len() as u64;
+        each(&piece);
+    }
+    if *offset < end { Err(Failed::of(Cause::Cut)) } else { Ok(()) }
+}
+
+async fn remove(gcs: &Gcs, key: &Path) -> Result<(), Trouble> {
+    let gone = gcs.client.delete_stream(futures_util::stream::iter([Ok(key.clone())]).boxed()).next().await;
+    match gone.transpose().map_err(Failed::from) {
+        Err(failed) if failed.status != Some(404) => Err(failed.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The hash of what is stored under a key.
+pub async fn sha256(gcs: &Gcs, key: &Path) -> Result<Vec<u8>, Trouble> {
+    let mut hash = Sha256::new();
+    get(gcs, key, &mut |bytes| hash.update(bytes)).await?;
+    Ok(hash.finalize().to_vec())
+}
