@@ -8,13 +8,14 @@ masked := umask 022 &&
 # A rustup just installed is not on the PATH of a shell that is already open.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help run test all demo bench fmt lint doc deny check-platforms
+.PHONY: help run test all demo soak bench fmt lint doc deny check-platforms
 
 help:
 	@echo 'make run               build the agent and start it with config/agent.toml; ARGS="--state DIR" adds arguments'
 	@echo 'make test              build everything and run every test'
 	@echo 'make demo              60 s of scripted input on a display of its own, and what the agent made of it'
 	@echo 'make all               build everything for use'
+	@echo 'make soak              kills and full disks for 10 minutes, then candor verify; needs root'
 	@echo 'make bench             measure'
 	@echo 'make fmt lint doc deny format, clippy, documentation, licences'
 	@echo 'make check-platforms   type-check for Windows and macOS'
@@ -38,6 +39,10 @@ demo:
 	@config/setup-debian.sh --test
 	@$(masked) cargo build --release
 	@$(masked) tests/demo.sh
+
+soak:
+	@$(masked) cargo build --release -p candor-host -p candor-local -p candor-faulty
+	@$(masked) tests/soak.sh
 
 bench:
 	@config/setup-debian.sh --test

@@ -58,10 +58,11 @@ pub struct Object {
 
 impl ReadAt for Object {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = disk::read_at(&self.file, offset, buffer)?;
         if let Some(pace) = &self.pace {
-            pace.take(buffer.len());
+            pace.take(read);
         }
-        disk::read_at(&self.file, offset, buffer)
+        Ok(read)
     }
 }
 
