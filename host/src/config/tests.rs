@@ -336,7 +336,7 @@ fn plugins_are_looked_for_beside_the_binary_and_in_a_cargo_target() {
 fn the_built_in_config_and_the_examples_are_valid() {
     let names = |config: &Config| config.entries().map(|entry| entry.plugin.clone()).collect::<Vec<_>>();
     let config = Config::parse(BUILT_IN, None).unwrap();
-    assert_eq!(names(&config), ["input", "activity", "scripted", "local"]);
+    assert_eq!(names(&config), ["input", "screen", "activity", "scripted", "local"]);
     assert_eq!((config.agent, config.plugins, config.journal), Default::default());
     assert_eq!((config.outbox, config.retain, config.spool), Default::default());
     assert_eq!(config.sink[0].keep, Some(Duration::from_secs(90 * 86_400)));

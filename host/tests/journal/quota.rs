@@ -112,7 +112,7 @@ fn kill_while_the_quota_takes_its_part_leaves_nothing_missing_that_is_not_declar
     let mut acknowledged = Vec::new();
     for round in 0..driver::rounds("CANDOR_KILLS", 6) {
         let first = round * 1_000_000;
-        let mut driver = Driver::start_within(state.path(), first, 100_000);
+        let mut driver = Driver::start_within(state.path(), first, 20_000);
         driver.run(round, 120);
         driver.kill();
         acknowledged.push(driver.before(first, u64::MAX));
