@@ -268,11 +268,12 @@ fn plugins_are_listed_for_people_and_for_programs() {
     };
     let text = print(Style::Text);
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 4, "{text}");
+    assert_eq!(lines.len(), 7, "{text}");
     assert!(lines[0].contains("name") && lines[0].contains("trust"), "{text}");
     assert!(lines[1].contains("exits") && lines[1].contains("blocked"), "{text}");
     assert!(lines[2].contains("source detector sink") && lines[2].contains("pointer button"), "{text}");
-    assert!(lines[3].contains("exit status: 3"), "{text}");
+    assert_eq!(lines[4], "faulty (detector): The detector's config.", "what a plugin says of itself");
+    assert!(lines[6].contains("exit status: 3"), "{text}");
     let json: Value = serde_json::from_str(&print(Style::Json)).unwrap();
     assert_eq!(json[1]["kinds"], json!(["source", "detector", "sink"]));
     assert_eq!((&json[0]["state"], &json[1]["state"]), (&json!("blocked"), &json!("ready")));
