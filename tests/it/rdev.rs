@@ -110,7 +110,8 @@ fn a_pause_and_a_display_that_is_not_the_environments() {
     assert_eq!(sum(&desk.records("activity"), "/keys"), 0.0);
     assert!(agent.stop().success());
 
-    desk.configure(&config().replace("\"rdev\"", "\"rdev\"\ndisplay = \":4094\""));
+    // A desk of its own: on the one before, another display would wait for consent.
+    let desk = Desk::new(&config().replace("\"rdev\"", "\"rdev\"\ndisplay = \":4094\"")).on(&display);
     let agent = desk.start();
     let said = agent.wait_state("input", "degraded");
     assert!(said["cause"].as_str().unwrap().contains("$DISPLAY and no other"), "{said}");

@@ -148,9 +148,7 @@ fn object_that_fails_holds_up_only_itself_and_its_manifest() {
         }
     });
     let upload = start(&journal, state.path(), vec![target("shelf", &shelf, 1)]);
-    for _ in 0..5 {
-        seal(&journal, &["activity", "finding"]);
-    }
+    (0..5).for_each(|_| seal(&journal, &["activity", "finding"]));
     let progress = wait(&upload, "all others", |progress| progress[0].pending == 2);
     assert_eq!((shelf.has("kind=activity"), shelf.has("kind=finding"), shelf.has("_manifest")), (4, 5, 4));
     assert_eq!((progress[0].refused, &progress[0].class), (0, &Some("network".to_owned())));
@@ -193,9 +191,7 @@ fn sink_that_is_configured_wrongly_refuses_no_object_and_gets_all_once_it_is_rig
     let journal = open(state.path());
     let shelf = Shelf::new(|_, _| failure(Status::FATAL, Fault::Config, "no such bucket; request 4711"));
     let upload = start(&journal, state.path(), vec![target("shelf", &shelf, 4)]);
-    for _ in 0..20 {
-        seal(&journal, &["activity", "finding"]);
-    }
+    (0..20).for_each(|_| seal(&journal, &["activity", "finding"]));
     let progress = wait(&upload, "a failure", |progress| progress[0].last_error.is_some());
     assert_eq!((progress[0].refused, progress[0].class.as_deref()), (0, Some("config")));
     for _ in 0..20 {
@@ -226,9 +222,7 @@ fn sink_that_is_down_is_tried_by_one_object_at_a_time_and_holds_up_no_other_sink
     let good = Shelf::good();
     let targets = vec![target("down", &down, 4), target("good", &good, 4)];
     let upload = start(&journal, state.path(), targets);
-    for _ in 0..30 {
-        seal(&journal, &["activity", "finding"]);
-    }
+    (0..30).for_each(|_| seal(&journal, &["activity", "finding"]));
     wait(&upload, "the good one", |progress| progress[1].pending == 0);
     assert_eq!(good.has("_manifest"), 30);
     let progress = wait(&upload, "the wait", |progress| progress[0].retry_in_s.is_some());
@@ -333,9 +327,7 @@ fn damaged_or_lost_queue_is_read_off_the_manifests() {
         let journal = open(state.path());
         let down = Shelf::new(|_, _| failure(Status::RETRY, Fault::Network, "no way there"));
         let upload = start(&journal, state.path(), vec![target("shelf", &down, 1)]);
-        for _ in 0..10 {
-            seal(&journal, &["activity"]);
-        }
+        (0..10).for_each(|_| seal(&journal, &["activity"]));
         wait(&upload, "the queue", |progress| progress[0].pending == 21);
         stop(upload);
         let file = state.path().join("queue/shelf.index");
@@ -366,9 +358,7 @@ fn several_go_at_once_but_never_more_than_the_limit() {
     drop(
         start(&journal, state.path(), vec![target("shelf", &Shelf::good(), 1)]).stop(Duration::from_secs(5)),
     );
-    for _ in 0..20 {
-        seal(&journal, &["activity", "finding", "state"]);
-    }
+    (0..20).for_each(|_| seal(&journal, &["activity", "finding", "state"]));
     // The first waits until there are three at once.
     let gate = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
     let at = gate.clone();
@@ -393,12 +383,9 @@ fn bandwidth_counts_what_is_read_not_what_there_would_be_room_for() {
     let state = tempfile::tempdir().expect("a folder");
     let (journal, shelf) = (open(state.path()), Shelf::good());
     let mut target = target("shelf", &shelf, 2);
-    // By the room of its buffer each object would take a minute.
-    target.limits.bandwidth = Some(20_000);
+    target.limits.bandwidth = Some(20_000); // By the room of its buffer each object would take a minute.
     let upload = start(&journal, state.path(), vec![target]);
-    for _ in 0..10 {
-        seal(&journal, &["activity"]);
-    }
+    (0..10).for_each(|_| seal(&journal, &["activity"]));
     wait(&upload, "everything", |progress| progress[0].pending == 0);
     stop(upload);
 }
