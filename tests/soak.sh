@@ -66,7 +66,13 @@ while [ $SECONDS -lt $end ]; do
 done
 
 start
-until candor status >/dev/null 2>&1; do sleep 0.2; done
+deadline=$((SECONDS + 30))
+until candor status >/dev/null 2>&1; do
+    [ $SECONDS -lt $deadline ] || { echo "soak: the agent doesn't answer after its last start; its log:" >&2; tail "$here/log" >&2; exit 1; }
+    sleep 0.2
+done
+# Without a number to hold the store against, the proof would be empty.
+[ "$head" -gt 0 ] || { echo "soak: the agent never said what it had acknowledged; give it longer by SOAK_MINUTES" >&2; exit 1; }
 # Nothing new comes while the rest goes out.
 candor pause
 candor flush --for 5m
