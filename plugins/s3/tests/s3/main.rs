@@ -43,9 +43,10 @@ fn main() {
         &home,
         &[("AWS_SHARED_CREDENTIALS_FILE", &credentials), ("AWS_CONFIG_FILE", &home.join("config"))],
     );
+    // A child finds what its parent wrote; if it wrote that again, another test could meet the file empty.
+    child::serve();
     fs::write(&credentials, secrets::CREDENTIALS).unwrap();
     fs::write(home.join("config"), "").unwrap();
-    child::serve();
     network::names(&home);
     if !arguments.list {
         assert!(WEED.set(Weed::start(&folder().join("weed"))).is_ok());
