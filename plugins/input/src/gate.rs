@@ -18,7 +18,7 @@ pub struct Gate {
     wanted: Mutex<Wanted>,
     changed: Condvar,
     /// Wakes a thread that polls.
-    #[cfg(unix)]
+    #[cfg(all(unix, not(target_os = "macos")))]
     pipe: (std::os::fd::OwnedFd, std::os::fd::OwnedFd),
     /// Wakes a thread that waits otherwise, such as in a message loop.
     waker: Mutex<Option<Box<dyn Fn() + Send>>>,
@@ -26,7 +26,7 @@ pub struct Gate {
 
 impl Gate {
     pub fn new() -> std::io::Result<Self> {
-        #[cfg(unix)]
+        #[cfg(all(unix, not(target_os = "macos")))]
         let pipe = {
             let (read, write) = rustix::pipe::pipe()?;
             for end in [&read, &write] {
@@ -38,7 +38,7 @@ impl Gate {
         Ok(Self {
             wanted: Mutex::new(Wanted::Run),
             changed: Condvar::new(),
-            #[cfg(unix)]
+            #[cfg(all(unix, not(target_os = "macos")))]
             pipe,
             waker: Mutex::new(None),
         })
@@ -58,7 +58,7 @@ impl Gate {
         drop(current);
         self.changed.notify_all();
         // Fails only when it is full, and then there is something to wake up for already.
-        #[cfg(unix)]
+        #[cfg(all(unix, not(target_os = "macos")))]
         let _ = rustix::io::write(&self.pipe.1, &[1]);
         if let Some(wake) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
             wake();
@@ -72,7 +72,7 @@ impl Gate {
         let changed =
             self.changed.wait_timeout_while(current, time.unwrap_or(Duration::MAX), |now| *now == before);
         drop(changed);
-        #[cfg(unix)]
+        #[cfg(all(unix, not(target_os = "macos")))]
         self.drain();
     }
 
@@ -87,7 +87,7 @@ impl Gate {
     }
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "macos")))]
 impl Gate {
     /// Readable when something was set since the last [`drain`](Gate::drain).
     pub fn fd(&self) -> std::os::fd::BorrowedFd<'_> {

@@ -1,14 +1,14 @@
 //! How a shot makes way for whatever else wants to run.
 
-use thread_priority::{Error, ThreadPriority};
+use thread_priority::Error;
 
 /// Puts this thread behind others. It reads and writes no file, so there is nothing to order at the disk.
 pub fn lower() -> Result<(), Error> {
     #[cfg(target_os = "linux")]
     {
         use thread_priority::{
-            NormalThreadSchedulePolicy::Batch, ThreadSchedulePolicy::Normal, set_thread_priority_and_policy,
-            thread_native_id,
+            NormalThreadSchedulePolicy::Batch, ThreadPriority, ThreadSchedulePolicy::Normal,
+            set_thread_priority_and_policy, thread_native_id,
         };
         // Nice 10, a tenth of what others get: with 19 a shot on a busy machine takes half a minute. Batch keeps it from
         // cutting in when it wakes up.
@@ -24,7 +24,7 @@ pub fn lower() -> Result<(), Error> {
         set_winapi_thread_priority(thread_native_id(), BackgroundModeBegin)
     }
     #[cfg(not(any(target_os = "linux", windows)))]
-    ThreadPriority::Min.set_for_current()
+    thread_priority::ThreadPriority::Min.set_for_current()
 }
 
 #[cfg(all(test, target_os = "linux"))]

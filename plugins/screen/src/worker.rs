@@ -103,8 +103,9 @@ fn start(mut shooter: Shooter, order: Order) -> io::Result<Running> {
     let own = number.clone();
     // Nothing of the host's is in there: a thread that hangs may outlive the instance.
     let run = move || {
-        #[cfg(target_os = "linux")]
-        own.get_or_init(|| rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs());
+        if let Some(thread) = this_thread() {
+            own.get_or_init(|| thread);
+        }
         // Somebody waits for the one that was asked for.
         if order.reason == "interval"
             && let Err(why) = priority::lower()
@@ -118,6 +119,14 @@ fn start(mut shooter: Shooter, order: Order) -> io::Result<Running> {
     };
     let thread = thread::Builder::new().name("screenshot".to_owned()).spawn(run);
     Ok(Running { thread: thread?, number, result })
+}
+
+/// What the kernel calls this thread, where its state can be asked for.
+fn this_thread() -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    return Some(rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs());
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 fn hung(order: &Order) -> Ended {
