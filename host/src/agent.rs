@@ -13,7 +13,6 @@ use serde_json::json;
 use tracing::{error, info, warn};
 
 use crate::{
-    call::Instance,
     clock::{self, Clock},
     config::Config,
     control::{self, Listener},
@@ -24,7 +23,7 @@ use crate::{
     route::{Role, Router},
     scan::{self, Found, Scan},
     stop::{self, Stop, Worker},
-    upload::{Target, Upload},
+    upload::Upload,
 };
 
 mod keep;
@@ -33,9 +32,8 @@ mod shared;
 mod signals;
 mod units;
 
-use keep::Kept;
 use shared::{Live, Shared, answer};
-use units::{Place, Units};
+use units::Units;
 
 /// Runs the agent until a signal stops it.
 pub fn run(config: &Config, state: &Path) -> Result<()> {
@@ -123,6 +121,7 @@ impl Agent {
         units.load(config, state, found, &router);
         let live = Live {
             config: file.clone(),
+            running: config.clone(),
             accepted: settled.accepted.clone(),
             pending: settled.pending.clone(),
         };
@@ -138,7 +137,7 @@ impl Agent {
             units,
             live: Mutex::new(live),
             reloading: Mutex::default(),
-            may_delete: config.outbox.delete,
+            upload: OnceLock::new(),
             pause: Mutex::default(),
         };
         if accepted.as_ref() != Some(&settled.accepted) {
@@ -147,26 +146,17 @@ impl Agent {
         }
         // Before anything is observed.
         shared.tell_start(&settled);
+        let behind = shared.behind(&settled);
         shared.units.start(Role::Sink)?;
-        let entry = |id: &str| config.sink.iter().find(|entry| entry.id == id);
-        let target = |(instance, place): (Instance, Place)| match place {
-            Place::Sink(store) => {
-                let id = instance.port.id.clone();
-                let (kinds, limits) =
-                    entry(&id).map(|entry| (entry.kinds.clone(), entry.limits)).unwrap_or_default();
-                Some(Target { kinds, limits, id, store })
-            }
-            _ => None,
-        };
-        let targets: Vec<Target> = shared.units.each().into_iter().filter_map(target).collect();
-        let kept = kept(config, &targets);
-        let upload = Upload::start(journal.spool(), state, targets)?;
+        let upload = Arc::new(Upload::start(journal.spool(), state, shared.targets(config))?);
+        // Set once, here.
+        let _ = shared.upload.set(Arc::downgrade(&upload));
+        shared.tell_dropped(&settled, &behind);
         shared.units.start(Role::Detector)?;
         shared.units.start(Role::Source)?;
         let shared = Arc::new(shared);
-        let upload = Arc::new(upload);
         let others = others(&shared, &upload)?;
-        keep::start(&shared, kept)?;
+        keep::start(&shared)?;
         Ok(Self { shared, upload, others })
     }
 
@@ -182,7 +172,9 @@ impl Agent {
             warn!(plugin = name, "did not stop in time");
         }
         shared.router.close();
+        upload.close();
         control::wake(&shared.state);
+        shared.journal.spool().wake();
         let mut late = stop::join(others, stop::OTHERS);
         shared.router.seal_off();
         if let Err(error) = shared.journal.seal_within(stop::JOURNAL) {
@@ -207,15 +199,6 @@ impl Agent {
 
 fn worker(name: &str, f: impl FnOnce() + Send + 'static) -> Result<Worker> {
     Worker::start(name, f).map_err(|source| Error::Thread { name: name.to_owned(), source })
-}
-
-/// The sinks that are to keep what they have only so long.
-fn kept(config: &Config, targets: &[Target]) -> Vec<Kept> {
-    let of = |target: &Target| {
-        let keep = config.sink.iter().find(|entry| entry.id == target.id)?.keep?;
-        Some(Kept { id: target.id.clone(), keep, store: target.store.clone() })
-    };
-    targets.iter().filter_map(of).collect()
 }
 
 /// The threads that are neither source nor detector nor sink.

@@ -18,7 +18,7 @@ use tracing::warn;
 
 use crate::{
     batch::{Batch, Popped, Queue},
-    route::{Port, Role, Router},
+    route::{Health, Port, Role, Router},
     stop::Stop,
 };
 
@@ -85,6 +85,13 @@ impl Instance {
     fn health(&self, state: &str, cause: &str, fix: &str) {
         self.router().health(&self.port.id, state, cause, fix);
     }
+
+    /// Says that it fails, and why.
+    fn fails(&self, state: &str, failure: &Failure, fix: &str) {
+        let (cause, code) = (failure.text.clone(), failure.cause.clone());
+        self.router()
+            .tell(&self.port.id, Health { state: state.to_owned(), cause, fix: fix.to_owned(), code });
+    }
 }
 
 /// How often an instance failed, and how long to wait before the next try.
@@ -122,14 +129,14 @@ impl Patience {
         }
         if failure.status == Status::FATAL {
             warn!(plugin = id, cause = failure.text, "failed");
-            instance.health("failed", &failure.text, fix(failure.fault));
+            instance.fails("failed", failure, fix(failure.fault));
             return Next::GiveUp;
         }
         let doubled = WAIT_FIRST.saturating_mul(1 << (self.failures - 1).min(10)).min(WAIT_MOST);
         let wait = failure.retry_after.unwrap_or(doubled);
         warn!(plugin = id, cause = failure.text, wait_s = wait.as_secs_f64(), "restarting");
         let fix = format!("none needed now: it is tried again every {} s or less", WAIT_MOST.as_secs());
-        instance.health("degraded", &failure.text, &fix);
+        instance.fails("degraded", failure, &fix);
         Next::Wait(wait)
     }
 }
@@ -167,12 +174,8 @@ pub fn source(instance: &Instance, slot: &Slot, stop: &Stop) {
         if stop.stopped() {
             return;
         }
-        let failure = result.err().unwrap_or_else(|| Failure {
-            status: Status::RETRY,
-            fault: Fault::Other,
-            text: "ended though nobody stopped it".to_owned(),
-            retry_after: None,
-        });
+        let ended = || Failure::new(Status::RETRY, Fault::Other, "ended though nobody stopped it");
+        let failure = result.err().unwrap_or_else(ended);
         match patience.after(instance, &failure, started.elapsed()) {
             Next::Wait(wait) => drop(stop.wait_for(wait)),
             Next::GiveUp => return,

@@ -58,6 +58,11 @@ pub enum Request {
     },
     /// What waits for each sink?
     Queue,
+    /// The same, as soon as nothing waits or something was sent; after a time in any case.
+    Progress {
+        /// How many milliseconds at most.
+        within_ms: u64,
+    },
     /// Seal what is there, and try at once to send whatever waits.
     Flush,
     /// Ask sinks again to take what they refused for good.

@@ -117,16 +117,24 @@ pub fn remove(path: &Path) -> Result<()> {
 
 /// The names in a folder, sorted; none if there is no such folder.
 pub fn names(path: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.doing("list", path)?,
-    };
     let mut names = Vec::new();
-    for entry in entries {
-        names.extend(entry.doing("list", path)?.file_name().into_string());
-    }
+    each_name(path, |name| names.push(name.to_owned()))?;
     names.sort_unstable();
     Ok(names)
+}
+
+/// Shows the names in a folder one by one, in any order, for one that may hold very many.
+pub fn each_name(path: &Path, mut each: impl FnMut(&str)) -> Result<()> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.doing("list", path)?,
+    };
+    for entry in entries {
+        if let Some(name) = entry.doing("list", path)?.file_name().to_str() {
+            each(name);
+        }
+    }
+    Ok(())
 }
 
 /// How many bytes this user may still write to the disk a folder is on, and how many it has in all; none where the

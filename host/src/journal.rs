@@ -146,6 +146,7 @@ enum Message {
     Seal(Option<Instant>, SyncSender<Result<()>>),
     Disputed(String),
     Delete(u64, String, SyncSender<Result<()>>),
+    Change(Box<Options>),
     Close(Instant, SyncSender<Result<()>>),
 }
 
@@ -219,6 +220,11 @@ impl Journal {
         let (reply, answer) = mpsc::sync_channel(1);
         self.send(Message::Delete(seq, why.to_owned(), reply))?;
         answer.recv().map_err(|_| GONE)?
+    }
+
+    /// Takes over other options, but for where it is, its clock and its queue.
+    pub fn change(&self, options: Options) -> Result<()> {
+        self.send(Message::Change(Box::new(options)))
     }
 
     /// Seals as far as the time allows; what isn't sealed then waits for the next seal.

@@ -15,7 +15,7 @@ use host::{
     control::{self, Request},
     doctor, findings, log,
     outbox::command,
-    queue, reload, replay, scan,
+    policy, queue, reload, replay, scan,
     seal::cipher,
     shot, show,
     status::{self, Status},
@@ -306,16 +306,16 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             return Ok(done(replay::run(&args, &config, &found, out)?));
         }
         Command::Outbox(OutboxCommand::List { place, output }) => {
-            let config = place.config()?;
-            command::list(&config, &config.state()?, output.style(), out)?;
+            let (config, state) = accepted(&place)?;
+            command::list(&config, &state, output.style(), out)?;
         }
         Command::Outbox(OutboxCommand::Show { id, place, output }) => {
-            let config = place.config()?;
-            command::show(&config, &config.state()?, id, output.style(), out)?;
+            let (config, state) = accepted(&place)?;
+            command::show(&config, &state, id, output.style(), out)?;
         }
         Command::Outbox(OutboxCommand::Delete { id, why, place }) => {
-            let config = place.config()?;
-            writeln!(out, "{}", command::delete(&config, &config.state()?, id, &why)?)?;
+            let (config, state) = accepted(&place)?;
+            writeln!(out, "{}", command::delete(&config, &state, id, &why)?)?;
         }
         Command::Pause { time, place } => {
             let for_s = time.map(|time| time.as_secs().max(1));
@@ -348,6 +348,13 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The config as far as the person accepted it, and the state folder.
+fn accepted(place: &Place) -> anyhow::Result<(Config, PathBuf)> {
+    let config = place.config()?;
+    let state = config.state()?;
+    Ok((policy::as_accepted(config, &state), state))
 }
 
 /// The state folder if there is one: a command that only looks doesn't make it.

@@ -62,6 +62,17 @@ impl Entry {
     }
 }
 
+/// What waits, at a glance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// How many, those deleted among them until a seal has told it.
+    pub count: usize,
+    /// In how many seconds the first may leave, if any waits.
+    pub first_leaves_in_s: Option<u64>,
+    /// The same of the last.
+    pub last_leaves_in_s: Option<u64>,
+}
+
 /// What is to be listed by the next seal.
 #[derive(Debug, Default)]
 pub struct Ripe {
@@ -140,6 +151,23 @@ impl Outbox {
     pub fn waiting(&self) -> Result<Vec<Entry>> {
         let held = self.numbers()?.into_iter().filter_map(|seq| self.get(seq));
         Ok(held.collect())
+    }
+
+    /// The one that waits longest.
+    pub fn first(&self) -> Option<Entry> {
+        self.numbers().ok()?.into_iter().find_map(|seq| self.get(seq))
+    }
+
+    /// How many wait, and how long yet.
+    pub fn look(&self, clock: &Clock, grace: Duration) -> Look {
+        // None that came later has waited longer, so the others need not be read.
+        let numbers = self.numbers().unwrap_or_default();
+        let left = |entry: Entry| grace.saturating_sub(entry.waited(clock)).as_secs();
+        Look {
+            count: numbers.len(),
+            first_leaves_in_s: numbers.iter().find_map(|seq| self.get(*seq)).map(left),
+            last_leaves_in_s: numbers.iter().rev().find_map(|seq| self.get(*seq)).map(left),
+        }
     }
 
     /// Every tombstone that no seal has told yet.
@@ -264,11 +292,20 @@ impl Outbox {
         Ok(())
     }
 
-    /// Sets right what a crash left: `last` is the last final manifest, `known` tells the numbers of records there are.
-    pub fn recover(&self, spool: &Spool, last: Option<&Manifest>, known: impl Fn(u64) -> bool) -> Result<()> {
-        let listed: BTreeSet<u64> = last.into_iter().flat_map(listed).collect();
+    /// Sets right what a crash left: `last` reads the last final manifest, `known` tells the numbers of records there are.
+    pub fn recover(
+        &self,
+        spool: &Spool,
+        last: impl FnOnce() -> Option<Manifest>,
+        known: impl Fn(u64) -> bool,
+    ) -> Result<()> {
+        let numbers = self.numbers()?;
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let listed: BTreeSet<u64> = last().iter().flat_map(listed).collect();
         let (over, here): (BTreeSet<u64>, BTreeSet<u64>) =
-            self.numbers()?.into_iter().partition(|seq| listed.contains(seq) || !known(*seq));
+            numbers.into_iter().partition(|seq| listed.contains(seq) || !known(*seq));
         self.forget(&over)?;
         for seq in here {
             match self.held(seq) {

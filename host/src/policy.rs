@@ -2,8 +2,10 @@
 //! applied of it.
 //!
 //! A plugin says by `x-raises` in its config's schema which change of an option raises (KINDS.md). Where it says nothing any
-//! change counts as one, and so does a new instance; taking one away doesn't. What raises is applied only with proof;
-//! until then the value that was accepted before stays.
+//! change counts as one, and so does a new instance; taking one away doesn't. Of its own tables the host knows it (`tables`).
+//! What raises is applied only with proof; until then the value that was accepted before stays.
+
+mod tables;
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +16,7 @@ use std::{
 
 use plugin_api::units::{parse_duration, parse_size, show_duration};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tracing::warn;
 
 use crate::{
@@ -22,7 +24,10 @@ use crate::{
     disk,
     error::Result,
     route::Role,
+    upload::Limits,
 };
+
+pub use tables::Tables;
 
 /// Whether somebody showed that the person agrees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,11 +46,20 @@ pub struct Terms {
     kinds: Option<Vec<String>>,
     /// How long a sink keeps what it has; none: for ever.
     keep: Option<Duration>,
+    /// How much at once, and how fast.
+    #[serde(default)]
+    limits: Limits,
     options: Map<String, Value>,
 }
 
-/// What was accepted, by instance.
-pub type Accepted = BTreeMap<String, Terms>;
+/// What was accepted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Of the host's own tables.
+    pub host: Tables,
+    /// By instance.
+    pub instances: BTreeMap<String, Terms>,
+}
 
 /// One difference between what was accepted and what a config asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,15 +114,10 @@ pub fn settle(
 ) -> Settled {
     let mut settled = Settled {
         config: config.clone(),
-        accepted: Accepted::new(),
+        accepted: Accepted::default(),
         changes: Vec::new(),
         pending: Vec::new(),
     };
-    let lists = [
-        (Role::Source, &mut settled.config.source),
-        (Role::Detector, &mut settled.config.detector),
-        (Role::Sink, &mut settled.config.sink),
-    ];
     let mut noted = |change: Change| {
         let waits = change.raises && proof == Proof::None;
         if waits {
@@ -118,6 +127,15 @@ pub fn settle(
         }
         waits
     };
+    if let Some(accepted) = accepted {
+        accepted.host.settle(&mut settled.config, &mut noted);
+    }
+    settled.accepted.host = Tables::of(&settled.config);
+    let lists = [
+        (Role::Source, &mut settled.config.source),
+        (Role::Detector, &mut settled.config.detector),
+        (Role::Sink, &mut settled.config.sink),
+    ];
     for (role, entries) in lists {
         entries.retain_mut(|entry| {
             if !entry.enabled {
@@ -125,7 +143,7 @@ pub fn settle(
             }
             let schema = schemas(entry, role);
             let mut terms = terms(entry, role, &schema);
-            let old = accepted.and_then(|accepted| accepted.get(&entry.id));
+            let old = accepted.and_then(|accepted| accepted.instances.get(&entry.id));
             let same = |old: &&Terms| (old.role, &old.plugin) == (role, &entry.plugin);
             match (accepted, old.filter(same)) {
                 (None, _) => {}
@@ -144,13 +162,14 @@ pub fn settle(
                 }
                 (Some(_), Some(old)) => compare(entry, old, &mut terms, &schema, &mut noted),
             }
-            settled.accepted.insert(entry.id.clone(), terms);
+            settled.accepted.instances.insert(entry.id.clone(), terms);
             true
         });
     }
-    for (id, old) in accepted.into_iter().flatten() {
+    for (id, old) in accepted.into_iter().flat_map(|accepted| &accepted.instances) {
         let stays = settled
             .accepted
+            .instances
             .get(id)
             .is_some_and(|terms| (terms.role, &terms.plugin) == (old.role, &old.plugin));
         if !stays {
@@ -165,6 +184,14 @@ pub fn settle(
         }
     }
     settled
+}
+
+/// A config whose host tables are as they were accepted: what holds though no agent runs.
+pub fn as_accepted(mut config: Config, state: &Path) -> Config {
+    if let Some(accepted) = accepted(state) {
+        accepted.host.settle(&mut config, &mut |change| change.raises);
+    }
+    config
 }
 
 /// Compares an entry with what was accepted of it, and puts the old value where a new one has to wait.
@@ -203,8 +230,7 @@ fn compare(
     let list =
         |kinds: &Option<Vec<String>>| kinds.as_ref().map_or(Value::Null, |kinds| Value::from(kinds.clone()));
     let (from, to) = (list(&old.kinds), list(&terms.kinds));
-    // Without a list it is all of them.
-    let more = !from.is_null() && (to.is_null() || raises(&Value::from("addition"), &from, &to));
+    let more = raises(&"wider".into(), &from, &to);
     if from != to && noted(change("kinds", &from, &to, more)) {
         entry.kinds.clone_from(&old.kinds);
         terms.kinds.clone_from(&old.kinds);
@@ -214,6 +240,9 @@ fn compare(
     if terms.keep != old.keep && noted(change("keep", &time(old.keep), &time(terms.keep), longer)) {
         entry.keep = old.keep;
         terms.keep = old.keep;
+    }
+    if terms.limits != old.limits {
+        noted(change("limits", &json!(old.limits), &json!(terms.limits), false));
     }
     for (key, value) in kept {
         for options in [&mut entry.options, &mut terms.options] {
@@ -232,13 +261,15 @@ fn terms(entry: &Entry, role: Role, schema: &Value) -> Terms {
             options.entry(key.clone()).or_insert_with(|| default.clone());
         }
     }
-    Terms { role, plugin: entry.plugin.clone(), kinds: entry.kinds.clone(), keep: entry.keep, options }
+    let (plugin, kinds) = (entry.plugin.clone(), entry.kinds.clone());
+    Terms { role, plugin, kinds, keep: entry.keep, limits: entry.limits, options }
 }
 
 /// Whether a change of an option raises, by what its plugin says.
 fn raises(rule: &Value, from: &Value, to: &Value) -> bool {
     let lacks = |list: &Value, item: &Value| !list.as_array().into_iter().flatten().any(|one| one == item);
     let more = |a: &Value, b: &Value| a.as_array().into_iter().flatten().any(|item| lacks(b, item));
+    let is_all = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
     match rule {
         Value::Array(order) => {
             let is = |place: &Value, value: &Value| place == value || !lacks(place, value);
@@ -251,6 +282,9 @@ fn raises(rule: &Value, from: &Value, to: &Value) -> bool {
             ("down", Some(from), Some(to)) => to < from,
             ("addition", ..) => more(to, from),
             ("removal", ..) => more(from, to),
+            ("given", ..) => !to.is_null(),
+            ("wider", ..) => !is_all(from) && (is_all(to) || more(to, from)),
+            ("narrower", ..) => !to.is_null() && (from.is_null() || more(from, to)),
             _ => true,
         },
         _ => true,
@@ -270,19 +304,19 @@ pub fn accepted(state: &Path) -> Option<Accepted> {
         Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
             // Taking all for accepted would be easy to bring about.
             warn!(%error, file = %file(state).display(), "can't be read: nothing counts as accepted");
-            Accepted::new()
+            Accepted::default()
         })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
             warn!(%error, file = %file(state).display(), "can't be read: nothing counts as accepted");
-            Some(Accepted::new())
+            Some(Accepted::default())
         }
     }
 }
 
 /// Keeps what is accepted, for this user only.
 pub fn keep(state: &Path, accepted: &Accepted) -> Result<()> {
-    disk::write(&file(state), serde_json::json!(accepted).to_string().as_bytes())
+    disk::write(&file(state), json!(accepted).to_string().as_bytes())
 }
 
 fn file(state: &Path) -> PathBuf {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::Path,
-    process, thread,
+    process,
     time::{Duration, Instant},
 };
 
@@ -23,8 +23,8 @@ use crate::{
     upload::{self, Progress, Refused},
 };
 
-/// How often `flush` asks how it is going.
-const ASK: Duration = Duration::from_millis(200);
+/// How long at once `flush` waits for news.
+const LONGEST: Duration = Duration::from_secs(60);
 /// How many refused objects are printed for a person.
 const PRINTED: usize = 20;
 
@@ -79,7 +79,7 @@ pub fn print(config: &Config, style: Style, out: &mut impl io::Write) -> anyhow:
             (None, false) if sink.pending > 0 => "no agent runs".to_owned(),
             _ => "-".to_owned(),
         };
-        let error = match (&sink.class, &sink.last_error) {
+        let error = match (sink.code.as_ref().or(sink.class.as_ref()), &sink.last_error) {
             (Some(class), Some(error)) => format!("{class}: {error}"),
             _ => "-".to_owned(),
         };
@@ -161,7 +161,8 @@ pub fn flush(config: &Config, time: Option<Duration>) -> anyhow::Result<bool> {
             shown.values().for_each(ProgressBar::abandon);
             return Ok(left == 0);
         }
-        thread::sleep(ASK);
-        queue = parse(control::ask(&state, &Request::Queue)?)?;
+        let left = until.map_or(LONGEST, |until| until.saturating_duration_since(Instant::now()));
+        let within_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        queue = parse(control::ask(&state, &Request::Progress { within_ms })?)?;
     }
 }

@@ -153,8 +153,8 @@ pub fn run(
 ) -> Result<Vec<(&'static str, Removed)>> {
     let mut seals = Vec::new();
     for device in spool.devices()? {
-        let all = spool.each_seal(&device)?;
-        seals.extend(all.take_while(|seal| !sinks.is_empty() && sinks.iter().all(|sink| sink.has(seal))));
+        let upto = sinks.iter().map(|sink| sink.done.get(&device).copied().unwrap_or(0)).min();
+        seals.extend(spool.seals_upto(&device, upto.unwrap_or(0))?);
     }
     let mut work = Work { spool, sinks, rules, current: spool.sealed().0, sums: BTreeMap::new() };
     if let Err(error) = work.run(&seals, clock) {

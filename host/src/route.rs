@@ -150,7 +150,12 @@ impl Router {
 
     /// Notes an instance's health; stored when it changed.
     pub fn health(&self, instance: &str, state: &str, cause: &str, fix: &str) {
-        let health = Health { state: state.to_owned(), cause: cause.to_owned(), fix: fix.to_owned() };
+        let (state, cause, fix) = (state.to_owned(), cause.to_owned(), fix.to_owned());
+        self.tell(instance, Health { state, cause, fix, code: None });
+    }
+
+    /// The same, with the cause as a word for programs.
+    pub fn tell(&self, instance: &str, health: Health) {
         if self.note(instance, &health) {
             self.host_record(STATE, instance, &json!(health));
         }
@@ -312,7 +317,8 @@ impl Router {
             let field = |name: &str| {
                 event.json().and_then(|v| v[name].as_str().map(str::to_owned)).unwrap_or_default()
             };
-            let health = Health { state: field("state"), cause: field("cause"), fix: field("fix") };
+            let code = Some(field("code")).filter(|code| !code.is_empty());
+            let health = Health { state: field("state"), cause: field("cause"), fix: field("fix"), code };
             if !self.note(&port.id, &health) {
                 return Status::OK;
             }

@@ -213,37 +213,56 @@ impl Spool {
         Ok(names.iter().filter_map(|name| name.strip_prefix("device=")).map(str::to_owned).collect())
     }
 
-    /// The final seals of a device, oldest first.
-    pub fn seals(&self, device: &str) -> Result<Vec<Seal>> {
-        Ok(self.each_seal(device)?.collect())
+    /// The kinds there are objects of.
+    pub fn kinds(&self, device: &str) -> Result<Vec<String>> {
+        let names = disk::names(&self.root.join(format!("v=1/device={device}")))?;
+        Ok(names.iter().filter_map(|name| name.strip_prefix("kind=")).map(str::to_owned).collect())
     }
 
-    /// The same one by one, for one who may have enough after the first.
-    pub fn each_seal(&self, device: &str) -> Result<impl Iterator<Item = Seal>> {
-        let seals = self.seals_after(device, 0)?.into_iter();
-        Ok(seals.map(move |(first, last)| Seal { device: device.to_owned(), first, last }))
+    /// The final seals of a device, oldest first.
+    pub fn seals(&self, device: &str) -> Result<Vec<Seal>> {
+        self.seals_upto(device, u64::MAX)
     }
 
     /// The final seals of a device after a number, oldest first: first and last numbers. Reads every name, and keeps only
     /// those.
     pub fn seals_after(&self, device: &str, after: u64) -> Result<Vec<(u64, u64)>> {
+        self.seals_within(device, after, u64::MAX)
+    }
+
+    /// The final seals of a device up to a number, oldest first. What is after that is not kept in memory.
+    pub fn seals_upto(&self, device: &str, upto: u64) -> Result<Vec<Seal>> {
+        let seals = self.seals_within(device, 0, upto)?.into_iter();
+        Ok(seals.map(|(first, last)| Seal { device: device.to_owned(), first, last }).collect())
+    }
+
+    /// The seal that ends with a number.
+    pub fn seal_with_last(&self, device: &str, last: u64) -> Result<Option<Seal>> {
+        let mut found = None;
+        self.each_manifest(device, |range| found = if range.1 == last { Some(range) } else { found })?;
+        Ok(found.map(|(first, last)| Seal { device: device.to_owned(), first, last }))
+    }
+
+    fn seals_within(&self, device: &str, after: u64, upto: u64) -> Result<Vec<(u64, u64)>> {
         let end = match self.sealed() {
-            (current, sealed) if current == device => sealed,
-            _ => u64::MAX,
-        };
-        let folder = self.root.join(format!("v=1/device={device}/_manifest"));
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.doing("list", &folder)?,
+            (current, sealed) if current == device => sealed.min(upto),
+            _ => upto,
         };
         let mut seals = Vec::new();
-        for entry in entries {
-            let name = entry.doing("list", &folder)?.file_name();
-            let range = name.to_str().and_then(|name| numbers(name.strip_suffix(".json")?));
-            seals.extend(range.filter(|(first, last)| *first > after && *last <= end));
-        }
+        self.each_manifest(device, |range| {
+            seals.extend(Some(range).filter(|(first, last)| *first > after && *last <= end));
+        })?;
         seals.sort_unstable();
         Ok(seals)
+    }
+
+    fn each_manifest(&self, device: &str, mut each: impl FnMut((u64, u64))) -> Result<()> {
+        let folder = self.root.join(format!("v=1/device={device}/_manifest"));
+        disk::each_name(&folder, |name| {
+            if let Some(range) = name.strip_suffix(".json").and_then(numbers) {
+                each(range);
+            }
+        })
     }
 
     /// Reads a manifest.
@@ -278,30 +297,25 @@ impl Spool {
     }
 
     /// Removes what a crash left between a seal's first file and its `sealed` frame: everything of this device after
-    /// the head.
-    pub fn discard(&self, head: &Head) -> Result<u64> {
-        let prefix = format!("v=1/device={}", head.device);
+    /// the head. Where it is known of which date the oldest record is that such a seal could have had, the folders of
+    /// the dates before are passed over: a month's backlog is not read at each start.
+    pub fn discard(&self, head: &Head, oldest: Option<&str>) -> Result<u64> {
+        let device = self.path(&format!("v=1/device={}", head.device));
         let mut removed = 0;
-        for key in self.keys(&prefix)? {
-            if is_leftover(&key, head.sealed) {
-                disk::remove(&self.path(&key))?;
-                removed += 1;
+        for name in disk::names(&device)? {
+            let folder = device.join(&name);
+            if name == "_manifest" {
+                removed += discard(&folder, head.sealed)?;
+                continue;
+            }
+            for name in disk::names(&folder)? {
+                let date = name.strip_prefix("date=");
+                if date.is_some_and(|date| oldest.is_none_or(|oldest| date >= oldest)) {
+                    removed += discard(&folder.join(name), head.sealed)?;
+                }
             }
         }
         Ok(removed)
-    }
-
-    fn keys(&self, key: &str) -> Result<Vec<String>> {
-        let mut keys = Vec::new();
-        for name in disk::names(&self.path(key))? {
-            let key = format!("{key}/{name}");
-            if self.path(&key).is_dir() {
-                keys.extend(self.keys(&key)?);
-            } else {
-                keys.push(key);
-            }
-        }
-        Ok(keys)
     }
 
     /// Removes an object and the folders that became empty.
@@ -317,8 +331,15 @@ impl Spool {
     }
 }
 
-fn is_leftover(key: &str, sealed: u64) -> bool {
-    let name = key.rsplit('/').next().unwrap_or(key);
+/// Removes the leftovers that lie in one folder.
+fn discard(folder: &Path, sealed: u64) -> Result<u64> {
+    let mut leftovers = Vec::new();
+    disk::each_name(folder, |name| leftovers.extend(is_leftover(name, sealed).then(|| name.to_owned())))?;
+    leftovers.iter().try_for_each(|name| disk::remove(&folder.join(name)))?;
+    Ok(leftovers.len() as u64)
+}
+
+fn is_leftover(name: &str, sealed: u64) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
     let first = numbers(stem).map(|(first, _)| first).or_else(|| stem.parse().ok());
     name.ends_with(disk::PART) || first.is_some_and(|first| first > sealed)
@@ -351,24 +372,15 @@ mod tests {
     #[test]
     fn leftovers_are_what_no_sealed_frame_covers() {
         let cases = [
-            (
-                "v=1/device=d/kind=a/date=2026-01-01/00000000000000000011-00000000000000000020.ndjson.zst",
-                true,
-            ),
-            (
-                "v=1/device=d/kind=a/date=2026-01-01/00000000000000000001-00000000000000000010.ndjson.zst",
-                false,
-            ),
-            ("v=1/device=d/_manifest/00000000000000000011-00000000000000000020.json", true),
-            ("v=1/device=d/_blob/date=2026-01-01/00000000000000000011.webp", true),
-            ("v=1/device=d/_blob/date=2026-01-01/00000000000000000010.webp", false),
-            (
-                "v=1/device=d/kind=a/date=2026-01-01/00000000000000000001-00000000000000000010.ndjson.zst.part",
-                true,
-            ),
+            ("00000000000000000011-00000000000000000020.ndjson.zst", true),
+            ("00000000000000000001-00000000000000000010.ndjson.zst", false),
+            ("00000000000000000011-00000000000000000020.json", true),
+            ("00000000000000000011.webp", true),
+            ("00000000000000000010.webp", false),
+            ("00000000000000000001-00000000000000000010.ndjson.zst.part", true),
         ];
-        for (key, expect) in cases {
-            assert_eq!(is_leftover(key, 10), expect, "{key}");
+        for (name, expect) in cases {
+            assert_eq!(is_leftover(name, 10), expect, "{name}");
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     meter::Cost,
+    outbox::{Look, command::roughly},
     route::{Health, Loss, Role},
 };
 
@@ -32,6 +33,9 @@ pub struct Status {
     pub pending: Vec<String>,
     /// Whether capture is paused.
     pub paused: bool,
+    /// Screenshots that wait before they may leave.
+    #[serde(default)]
+    pub outbox: Look,
     /// Every record up to this number is safe on disk.
     pub durable: u64,
     /// What keeps records from being written, if anything does.
@@ -65,6 +69,9 @@ pub struct Plugin {
     pub cause: String,
     /// What to do.
     pub fix: String,
+    /// The cause as a word for programs, if it has one: what `candor doctor` calls it.
+    #[serde(default)]
+    pub code: Option<String>,
     /// CPU time of its thread, in seconds, where the platform tells.
     pub cpu_s: Option<f64>,
     /// Signals that wait for a detector.
@@ -82,6 +89,7 @@ impl Plugin {
             state: "starting".to_owned(),
             cause: "nothing came from it yet".to_owned(),
             fix: String::new(),
+            code: None,
             cpu_s: None,
             waiting: 0,
         }
@@ -90,8 +98,8 @@ impl Plugin {
     /// With its last word about itself.
     #[must_use]
     pub fn with(self, health: Option<&Health>) -> Self {
-        let Some(Health { state, cause, fix }) = health.cloned() else { return self };
-        Self { state, cause, fix, ..self }
+        let Some(Health { state, cause, fix, code }) = health.cloned() else { return self };
+        Self { state, cause, fix, code, ..self }
     }
 }
 
@@ -133,6 +141,13 @@ pub fn print(status: &Status, out: &mut impl io::Write) -> io::Result<()> {
     for change in &status.pending {
         writeln!(out, "WAITS {change}; run `candor reload` on a terminal to allow it")?;
     }
+    if let Look { count, first_leaves_in_s: Some(first), last_leaves_in_s: Some(last) } = status.outbox {
+        let (first, last) = (roughly(first), roughly(last));
+        writeln!(
+            out,
+            "screenshots that wait: {count}, to be deleted by `candor outbox`; may leave: the first in {first}, the last in {last}"
+        )?;
+    }
     if let Some(trouble) = &status.trouble {
         writeln!(out, "TROUBLE {trouble}")?;
     }
@@ -161,7 +176,8 @@ pub fn print(status: &Status, out: &mut impl io::Write) -> io::Result<()> {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        writeln!(out, "{sink}: {} objects wait, last error {}", text("pending"), text("last_error"))?;
+        let code = queue["code"].as_str().map_or(String::new(), |code| format!(" ({code})"));
+        writeln!(out, "{sink}: {} objects wait, last error {}{code}", text("pending"), text("last_error"))?;
     }
     Ok(())
 }

@@ -6,10 +6,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -21,14 +18,16 @@ use tracing::warn;
 use crate::{
     clock,
     disk::{self, Doing},
-    error::{Error, Result},
+    error::Result,
     seal::{Manifest, cipher::SUFFIX, media_type},
-    spool::{Object, Seal, Shares, Spool},
+    spool::{Object, Seal, Spool},
 };
 
 mod backoff;
+mod change;
 mod delivered;
 mod index;
+mod news;
 mod pace;
 mod plan;
 mod worker;
@@ -39,8 +38,14 @@ pub use pace::Pace;
 pub use plan::class;
 
 use index::Entry;
+use news::News;
 use plan::{Part, Plan};
 use worker::{Run, lock};
+
+/// After what time one hears of progress who waits for it.
+const SOON: Duration = Duration::from_millis(200);
+/// The same if there is none.
+const LATE: Duration = Duration::from_secs(5);
 
 /// Where objects go.
 pub trait Store: Send + Sync {
@@ -52,6 +57,8 @@ pub trait Store: Send + Sync {
     fn list(&self, prefix: &str, each: &mut (dyn FnMut(&str, u64) + Send)) -> Result<(), Failure>;
     /// Removes an object, if it can.
     fn remove(&self, key: &str) -> Result<(), Failure>;
+    /// Makes a running `put` return soon, and goes on with what comes then.
+    fn restart(&self) {}
     /// Is told when it begins to fail, fails otherwise, or works again.
     fn tell(&self, failure: Option<&Failure>) {
         let _ = failure;
@@ -99,7 +106,7 @@ pub struct Target {
 }
 
 /// The `limits` of a sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// How many objects at once.
     pub parallel: usize,
@@ -138,6 +145,9 @@ pub struct Progress {
     pub last_error: Option<String>,
     /// What kind of failure that was.
     pub class: Option<String>,
+    /// The cause as a word for programs, if the sink named one: what `candor doctor` calls it.
+    #[serde(default)]
+    pub code: Option<String>,
     /// In how many seconds it is tried again, if it is waiting to.
     pub retry_in_s: Option<f64>,
 }
@@ -150,97 +160,79 @@ struct Worker {
 /// All workers.
 pub struct Upload {
     spool: Arc<Spool>,
-    workers: Vec<Worker>,
-    stop: Arc<AtomicBool>,
+    state: PathBuf,
+    workers: Mutex<Vec<Worker>>,
+    news: Arc<News>,
 }
 
 impl Upload {
     /// Starts a worker for each sink. A sink that is new starts at the next seal.
     pub fn start(spool: Arc<Spool>, state: &Path, targets: Vec<Target>) -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut workers = Vec::new();
-        let mut shares = BTreeMap::new();
-        for target in targets {
-            let path = delivered::path(state, &target.id);
-            let delivered = delivered::read_or_start(&path, &spool)?;
-            let from = delivered.from.clone();
-            shares.insert(target.id.clone(), Shares { kinds: target.kinds.clone(), from });
-            // The run before may have ended before it could take a new id.
-            let device = spool.sealed().0;
-            if delivered.refused.iter().any(|refused| refused.conflict && refused.device() == Some(&device)) {
-                spool.dispute(&device);
-            }
-            let plan = Plan::open(spool.clone(), target.clone(), state, delivered)?;
-            let name = format!("sink {}", target.id);
-            let run = Run {
-                spool: spool.clone(),
-                plan: Arc::new(Mutex::new(plan)),
-                pace: target.limits.bandwidth.map(|rate| Arc::new(Pace::new(rate))),
-                adding: Arc::default(),
-                others: Arc::new(AtomicUsize::new(0)),
-                stop: stop.clone(),
-                target,
-            };
-            let worker = run.clone();
-            let thread = thread::Builder::new().name(name).spawn(move || worker.run()).map_err(|source| {
-                Error::State { doing: "start a sink's thread", path: PathBuf::new(), source }
-            })?;
-            workers.push(Worker { run, thread });
-        }
-        spool.share(shares);
-        Ok(Self { spool, workers, stop })
+        let upload = Self { spool, state: state.to_owned(), workers: Mutex::default(), news: Arc::default() };
+        upload.change(targets)?;
+        Ok(upload)
     }
 
     /// How each sink is doing.
     pub fn progress(&self) -> Vec<Progress> {
-        self.workers.iter().map(|worker| worker.run.progress()).collect()
+        self.runs().iter().map(Run::progress).collect()
+    }
+
+    /// The same as soon as nothing waits, or a moment later if something was sent, else after some seconds; within a
+    /// time in any case.
+    pub fn next_progress(&self, most: Duration) -> Vec<Progress> {
+        let (begun, first) = (Instant::now(), self.news.turn());
+        let mut turn = first;
+        loop {
+            let progress = self.progress();
+            let until = begun + most.min(if turn == first { LATE } else { SOON });
+            let is_over = progress.iter().all(|sink| sink.pending == 0) || Instant::now() >= until;
+            if is_over || self.news.is_closed() {
+                return progress;
+            }
+            turn = self.news.wait(turn, until);
+        }
+    }
+
+    /// Lets nobody wait for progress any more.
+    pub fn close(&self) {
+        self.news.close();
     }
 
     /// What each sink refused for good.
     pub fn refused(&self) -> BTreeMap<String, Vec<Refused>> {
-        let list = |worker: &Worker| {
-            (worker.run.target.id.clone(), lock(&worker.run.plan).delivered().refused.clone())
-        };
-        self.workers.iter().map(list).collect()
+        let list = |run: &Run| (run.target.id.clone(), lock(&run.plan).delivered().refused.clone());
+        self.runs().iter().map(list).collect()
     }
 
     /// Has sinks asked again to take what they refused: one or all of them, one object or all. How many.
     pub fn retry(&self, sink: Option<&str>, key: Option<&str>) -> usize {
-        let asked = self.workers.iter().filter(|worker| sink.is_none_or(|sink| worker.run.target.id == sink));
-        let count = asked.map(|worker| lock(&worker.run.plan).retry(key)).sum();
+        let runs = self.runs();
+        let asked = runs.iter().filter(|run| sink.is_none_or(|sink| run.target.id == sink));
+        let count = asked.map(|run| lock(&run.plan).retry(key)).sum();
         self.spool.wake();
         count
     }
 
     /// Tries what waits at once, for example when the network is back.
     pub fn hurry(&self) {
-        for worker in &self.workers {
-            lock(&worker.run.plan).hurry();
-        }
+        self.runs().iter().for_each(|run| lock(&run.plan).hurry());
         self.spool.wake();
     }
 
     /// Stops all workers; the ids of those still busy after the deadline.
     pub fn stop(self, deadline: Duration) -> Vec<String> {
-        let until = Instant::now() + deadline;
-        self.stop.store(true, Ordering::SeqCst);
-        self.spool.wake();
-        self.workers.iter().filter_map(|worker| worker.run.pace.as_ref()).for_each(|pace| pace.stop());
-        let stoppers: Vec<_> = self.workers.iter().map(|worker| worker.run.target.store.clone()).collect();
-        thread::spawn(move || stoppers.iter().for_each(|store| store.stop()));
-        let mut late = Vec::new();
-        for Worker { run, thread } in self.workers {
-            let is_done = || thread.is_finished() && run.others.load(Ordering::SeqCst) == 0;
-            while !is_done() && Instant::now() < until {
-                thread::park_timeout(Duration::from_millis(5));
-            }
-            if is_done() {
-                let _ = thread.join();
-            } else {
-                late.push(run.target.id);
-            }
-        }
-        late
+        let workers = self.workers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let stores: Vec<_> = workers.iter().map(|worker| worker.run.target.store.clone()).collect();
+        change::halt(&self.spool, &workers);
+        thread::spawn(move || stores.iter().for_each(|store| store.stop()));
+        let late = change::join(workers, Instant::now() + deadline);
+        late.into_iter().map(|worker| worker.run.target.id).collect()
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.iter().map(|worker| worker.run.clone()).collect()
     }
 }
 
@@ -327,6 +319,7 @@ pub fn look(state: &Path, id: &str, kinds: Option<&[String]>) -> Result<Progress
     let refused = delivered.refused.last();
     progress.last_error = refused.map(|refused| refused.text.clone());
     progress.class = refused.map(|refused| refused.class.clone());
+    progress.code = refused.and_then(|refused| refused.code.clone());
     Ok(progress)
 }
 

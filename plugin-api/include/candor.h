@@ -281,6 +281,13 @@ typedef struct CandorMetricsVtable {
     void (*gauge)(const void *ctx, CandorStr name, double value);
 } CandorMetricsVtable;
 
+/* The extension "cause/1" of the host: why a call fails, as a word for programs beside the text of `fail`. */
+typedef struct CandorCauseVtable {
+    /* Names the cause of the failure this thread is about to answer, such as "dns": context of the CandorHost. Comes
+     * before `fail`. */
+    void (*name)(const void *ctx, CandorStr name);
+} CandorCauseVtable;
+
 /* What a library is: one per library, never freed. */
 typedef struct CandorPlugin {
     uint64_t magic; /* CANDOR_MAGIC */
@@ -370,6 +377,7 @@ CANDOR_AT(CandorRequestVtable, ask, 8, 4);
 CANDOR_SIZE(CandorFolderVtable, 8, 4);
 CANDOR_SIZE(CandorClockVtable, 8, 4);
 CANDOR_SIZE(CandorMetricsVtable, 8, 4);
+CANDOR_SIZE(CandorCauseVtable, 8, 4);
 CANDOR_SIZE(CandorPlugin, 96, 56);
 CANDOR_AT(CandorPlugin, abi, 8, 8);
 CANDOR_AT(CandorPlugin, size, 12, 12);

@@ -63,6 +63,8 @@ pub struct Failure {
     pub text: String,
     /// When to try again, if it said so.
     pub retry_after: Option<Duration>,
+    /// The cause as a word for programs, if it named one: `dns`.
+    pub cause: Option<String>,
 }
 
 impl Failure {
@@ -76,8 +78,9 @@ impl Failure {
         self.status == Status::PANIC
     }
 
-    fn new(status: Status, fault: Fault, text: impl Into<String>) -> Self {
-        Self { status, fault, text: text.into(), retry_after: None }
+    /// A failure that is known on this side of the ABI.
+    pub fn new(status: Status, fault: Fault, text: impl Into<String>) -> Self {
+        Self { status, fault, text: text.into(), retry_after: None, cause: None }
     }
 }
 
@@ -92,19 +95,22 @@ impl std::error::Error for Failure {}
 thread_local! {
     /// What `fail` was told on this thread since the last call began.
     static REASON: RefCell<Option<(u32, String, u64)>> = const { RefCell::new(None) };
+    /// What `cause/1` was told on this thread since the last call began.
+    static NAME: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Makes a call and reads its answer together with the reason given through `fail`.
 fn call(f: impl FnOnce() -> Status) -> Result<Status, Failure> {
     REASON.with(|reason| reason.take());
+    NAME.with(|name| name.take());
     let status = f();
-    let reason = REASON.with(RefCell::take);
+    let (reason, cause) = (REASON.with(RefCell::take), NAME.with(RefCell::take));
     match status {
         Status::OK | Status::RECREATE | Status::DROPPED => Ok(status),
         Status::RETRY | Status::FATAL | Status::PANIC => {
             let (fault, text, wait) = reason.unwrap_or((0, "gave no reason".to_owned(), 0));
             let retry_after = (wait > 0).then(|| Duration::from_millis(wait));
-            Err(Failure { status, fault: Fault::from_number(fault), text, retry_after })
+            Err(Failure { status, fault: Fault::from_number(fault), text, retry_after, cause })
         }
         Status(other) => {
             let text = format!("answered {other}, which is not a status");

@@ -180,12 +180,21 @@ pub struct Error {
     pub text: String,
     /// When to try again, if the other side said so.
     pub retry_after: Option<Duration>,
+    /// The cause as a word for programs: `dns`.
+    pub cause: Option<&'static str>,
 }
 
 impl Error {
     /// A failure of a kind with its text.
     pub fn new(fault: Fault, text: impl Into<String>) -> Self {
-        Self { fault, text: text.into(), retry_after: None }
+        Self { fault, text: text.into(), retry_after: None, cause: None }
+    }
+
+    /// Names the cause for programs, by a word of small letters, digits and `_`; `candor status` shows it beside the text.
+    #[must_use]
+    pub fn because(mut self, cause: &'static str) -> Self {
+        self.cause = Some(cause);
+        self
     }
 
     /// Asks the host to wait before the next try.

@@ -17,7 +17,7 @@ use crate::{
     Change, Error, Fault, Sink, Source,
     guard::guard,
     log, read,
-    v1::{self, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, Report, Status},
+    v1::{self, CauseVtable, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, Report, Status},
 };
 
 mod detector;
@@ -119,6 +119,15 @@ fn fail(host: &v1::Host, fault: Fault, text: &str, wait_ms: u64) {
     unsafe { (host.fail)(host.ctx, fault as u32, text.into(), wait_ms) }
 }
 
+fn cause(host: &v1::Host, name: &str) {
+    // SAFETY: as in `emit`; the host answers null or a `CauseVtable` that lives as long as itself.
+    unsafe {
+        if let Some(cause) = (host.extension)(host.ctx, "cause/1".into()).cast::<CauseVtable>().as_ref() {
+            (cause.name)(host.ctx, name.into());
+        }
+    }
+}
+
 fn tell(report: &Report, bytes: &[u8]) {
     // SAFETY: `write` takes its context until the call that passed the report returns.
     unsafe { (report.write)(report.ctx, RSlice::from_slice(bytes)) }
@@ -135,6 +144,9 @@ fn answer<R>(
         Ok(Err(error)) => {
             let wait =
                 error.retry_after.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            if let Some(name) = error.cause {
+                cause(host, name);
+            }
             fail(host, error.fault, &error.text, wait);
             if error.fault.may_pass() { Status::RETRY } else { Status::FATAL }
         }

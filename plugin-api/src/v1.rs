@@ -260,6 +260,14 @@ pub struct MetricsVtable {
     pub gauge: unsafe extern "C" fn(*const c_void, RStr<'_>, f64),
 }
 
+/// The extension `cause/1` of the host: why a call fails, as a word for programs beside the text of [`Host::fail`].
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct CauseVtable {
+    /// Names the cause of the failure this thread is about to answer, such as `dns`: context of the [`Host`]. Comes before `fail`.
+    pub name: unsafe extern "C" fn(*const c_void, RStr<'_>),
+}
+
 /// What a library is: one per library, never freed.
 #[repr(C)]
 #[derive(StableAbi)]

@@ -109,6 +109,7 @@ structs! {
     CandorFolderVtable = FolderVtable { state }
     CandorClockVtable = ClockVtable { mono_ns }
     CandorMetricsVtable = MetricsVtable { gauge }
+    CandorCauseVtable = CauseVtable { name }
     CandorPlugin = Plugin { magic, abi, size, name, version, schema, source, detector, sink, extension }
 }
 

@@ -175,6 +175,49 @@ fn promise_4_no_plugin_harms_its_neighbours() {
 }
 
 #[test]
+fn promise_6_what_the_hosts_tables_raise_waits_too() {
+    let pictures = HEADLESS.replace("\"nothing\"", "\"pictures\"");
+    let desk =
+        Desk::new(&format!("{pictures}keep = \"30d\"\nkinds = [\"notice\"]\n[outbox]\ngrace = \"1h\"\n"));
+    let agent = desk.start();
+    agent.wait("one that waits", |status| status["outbox"]["count"].as_u64() > Some(0));
+    let raised = format!(
+        "{pictures}[outbox]\ngrace = \"0s\"\ndelete = false\n[retain]\nmax_age = \"90d\"\narchive = \"archive\"\n\
+         [spool]\nmax = \"9GB\"\n[[sink]]\nplugin = \"local\"\nid = \"elsewhere\"\npath = \"elsewhere\"\n"
+    );
+    desk.configure(&raised);
+    let all = ["grace", "delete", "max_age", "archive", "spool]: max", "elsewhere is added", "keep", "kinds"];
+    let waits = |status: &Value| {
+        let pending = status["pending"].to_string();
+        all.iter().all(|part| pending.contains(part))
+            && status["pending"].as_array().unwrap().len() == all.len()
+    };
+    assert!(!desk.run(&["reload"]).status.success());
+    assert!(waits(&agent.status()), "{:#}", agent.status());
+    assert!(agent.stop().success());
+    // Nor does a restart bring it about.
+    let agent = desk.start();
+    assert!(waits(&agent.status()), "{:#}", agent.status());
+    let durable = agent.status()["durable"].as_u64().unwrap();
+    agent.wait_durable(durable + 3);
+    let waiting = desk.run(&["outbox", "list", "--json"]);
+    let first: Value =
+        serde_json::from_slice(waiting.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    assert!(first["leaves_in_s"].as_u64() > Some(3000), "as long as it was agreed: {first}");
+    let deleted = desk.run(&["outbox", "delete", &first["id"].to_string(), "--why", "mine"]);
+    assert!(deleted.status.success(), "{deleted:?}");
+    until("a record in the store", || (!desk.records("notice").is_empty()).then_some(()));
+    assert!(desk.records("screenshot").is_empty() && !desk.state().join("elsewhere").exists());
+    assert!(agent.stop().success());
+    // Also where no agent is asked.
+    let second = desk.run(&["outbox", "list", "--json"]);
+    let second: Value =
+        serde_json::from_slice(second.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    let deleted = desk.run(&["outbox", "delete", &second["id"].to_string(), "--why", "mine"]);
+    assert!(deleted.status.success(), "{deleted:?}");
+}
+
+#[test]
 fn promise_7_the_host_names_no_plugin() {
     let mut names: Vec<String> = Vec::new();
     for entry in fs::read_dir(root().join("plugins")).unwrap() {

@@ -1,16 +1,21 @@
 //! Taking over a changed config while the agent runs.
 
-use std::sync::PoisonError;
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, Weak},
+};
 
-use plugin_api::event::NOTICE;
+use plugin_api::event::{GAP, NOTICE};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::{
-    found,
+    found, journal_options,
     shared::{Live, Shared, say},
+    units::Place,
 };
 use crate::{
+    call::Instance,
     check,
     config::{Config, Entry},
     disk, journal, notice,
@@ -18,6 +23,7 @@ use crate::{
     reload::Reloaded,
     route::Role,
     scan::Found,
+    upload::{self, Target},
 };
 
 /// Settles what may run of a config with the plugins found.
@@ -35,7 +41,7 @@ impl Shared {
     pub fn reload(&self, proof: Option<&str>) -> Result<Reloaded, String> {
         // One at a time; what runs may be asked for meanwhile.
         let _reloading = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let live = self.live();
         if self.stop.stopped() {
             return Err("the agent is about to stop".to_owned());
         }
@@ -57,19 +63,68 @@ impl Shared {
             }
             Some(_) => return Err("the config was changed meanwhile; run `candor reload` again".to_owned()),
         }
+        let behind = self.behind(&settled);
         self.units.apply(&settled.config, &self.state, &found, &self.router).map_err(said)?;
-        let later = later(&live.config, &config, &settled.changes);
+        // Before a new sink is sent anything: what it is to have must not be taken for delivered.
+        let options = journal_options(&settled.config, &self.state, self.router.clock.clone());
+        self.journal.change(options).map_err(said)?;
+        let mut later = later(&live.config, &config);
+        if let Some(upload) = self.upload.get().and_then(Weak::upgrade) {
+            let busy = upload.change(self.targets(&settled.config)).map_err(said)?;
+            later.extend(busy.into_iter().map(|sink| format!("{sink}: is busy; what changed of it")));
+        }
+        self.tell_dropped(&settled, &behind);
         if let Err(error) = policy::keep(&self.state, &settled.accepted) {
             warn!(%error, "what was accepted is not noted: the next start may ask again");
         }
-        let Settled { accepted, pending, .. } = settled.clone();
+        let Settled { config: running, accepted, pending, .. } = settled.clone();
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) =
-            Live { config: live.config, accepted, pending };
+            Live { config: live.config, running, accepted, pending };
         if !settled.changes.is_empty() || settled.pending != live.pending {
             self.tell_change(&settled);
         }
         let waits = (!settled.pending.is_empty()).then(|| token(&settled.pending));
         Ok(Reloaded { changes: settled.changes, pending: settled.pending, later, token: waits })
+    }
+
+    /// The sinks that run, and what each is to have.
+    pub fn targets(&self, config: &Config) -> Vec<Target> {
+        let target = |(instance, place): (Instance, Place)| {
+            let Place::Sink(store) = place else { return None };
+            let id = instance.port.id.clone();
+            let entry = config.sink.iter().find(|entry| entry.id == id)?;
+            Some(Target { kinds: entry.kinds.clone(), limits: entry.limits, id, store })
+        };
+        self.units.each().into_iter().filter_map(target).collect()
+    }
+
+    /// From which number on sinks have not had everything whose kinds change.
+    pub fn behind(&self, settled: &Settled) -> BTreeMap<String, u64> {
+        let device = self.journal.spool().sealed().0;
+        let kinds = settled.changes.iter().filter(|change| change.option.as_deref() == Some("kinds"));
+        let from =
+            |sink: &String| upload::delivered(&self.state, sink).done.get(&device).copied().unwrap_or(0) + 1;
+        kinds.map(|change| (change.instance.clone(), from(&change.instance))).collect()
+    }
+
+    /// Declares what sinks no longer get though it waited for them: kinds that were taken out of their lists.
+    pub fn tell_dropped(&self, settled: &Settled, behind: &BTreeMap<String, u64>) {
+        let spool = self.journal.spool();
+        let (device, sealed) = spool.sealed();
+        let kinds = spool.kinds(&device).unwrap_or_default();
+        for (sink, from) in behind.iter().filter(|(_, from)| **from <= sealed) {
+            let entry = settled.config.sink.iter().find(|entry| entry.id == *sink);
+            let Some(wanted) = entry.and_then(|entry| entry.kinds.as_ref()) else { continue };
+            let is_dropped = |kind: &&String| *kind != "notice" && !wanted.contains(kind);
+            // The blobs of a kind lie beside those of all others.
+            let blobs = (!wanted.iter().any(|kind| kind == "screenshot")).then_some("_blob");
+            for of in kinds.iter().filter(is_dropped).map(String::as_str).chain(blobs) {
+                let gap = json!({
+                    "reason": "kinds", "of": of, "from_seq": from, "to_seq": sealed, "missing_from": [sink],
+                });
+                self.router.host_record(GAP, journal::INSTANCE, &gap);
+            }
+        }
     }
 
     fn tell_change(&self, settled: &Settled) {
@@ -87,36 +142,14 @@ fn token(pending: &[Change]) -> String {
     disk::hex(&disk::sha256(json!(pending).to_string().as_bytes()))
 }
 
-/// What takes effect only at the next start: the host's own tables, and which sinks there are.
-fn later(before: &Config, new: &Config, changes: &[Change]) -> Vec<String> {
-    let tables = |config: &Config| match json!(config) {
-        Value::Object(mut tables) => {
-            for list in ["file", "source", "detector", "sink"] {
-                tables.remove(list);
-            }
-            tables
-        }
-        _ => serde_json::Map::new(),
-    };
-    let (old, now) = (tables(before), tables(new));
+/// What takes effect only at the next start: where state and plugins are, and what the device is called.
+fn later(before: &Config, new: &Config) -> Vec<String> {
+    let (old, now) = (json!(before), json!(new));
     let mut later = Vec::new();
-    for (table, values) in &now {
-        for (key, value) in values.as_object().into_iter().flatten() {
-            if old[table][key] != *value {
-                later.push(format!("[{table}] {key}"));
-            }
-        }
+    for table in ["agent", "plugins"] {
+        let keys = now[table].as_object().into_iter().flatten();
+        let changed = keys.filter(|(key, value)| old[table][key.as_str()] != **value);
+        later.extend(changed.map(|(key, _)| format!("[{table}] {key}")));
     }
-    let limits =
-        |config: &Config, id: &str| config.sink.iter().find(|sink| sink.id == id).map(|sink| sink.limits);
-    let was = |id: &str| limits(before, id);
-    let other = new.sink.iter().filter(|sink| was(&sink.id).is_some_and(|limits| limits != sink.limits));
-    later.extend(other.map(|sink| format!("{}: limits", sink.id)));
-    let is_sink = |change: &&Change| new.sink.iter().any(|sink| sink.id == change.instance);
-    let waits = |change: &&Change| match change.option.as_deref() {
-        None => change.from.is_null(),
-        Some(option) => ["keep", "kinds"].contains(&option),
-    };
-    later.extend(changes.iter().filter(is_sink).filter(waits).map(ToString::to_string));
     later
 }

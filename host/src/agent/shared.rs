@@ -4,7 +4,7 @@ use std::{
     env,
     io::{Write, stdout},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -25,13 +25,14 @@ use crate::{
     instance::Holder,
     journal::{self, Journal},
     meter, notice,
+    outbox::Outbox,
     policy::{Accepted, Change, Settled},
     queue,
     route::{Health, Router},
     shot,
     status::{Lost, Plugin, Status},
     stop::Stop,
-    upload::Upload,
+    upload::{Progress, Upload},
 };
 
 /// When the first live line comes, and how often the next ones do.
@@ -63,8 +64,8 @@ pub struct Shared {
     pub live: Mutex<Live>,
     /// Held while a config is taken over.
     pub reloading: Mutex<()>,
-    /// Whether the person may delete what waits in the outbox.
-    pub may_delete: bool,
+    /// What sends to sinks, as long as it is there.
+    pub upload: OnceLock<Weak<Upload>>,
     /// Whether capture is paused.
     pub pause: Mutex<Pause>,
 }
@@ -72,9 +73,11 @@ pub struct Shared {
 /// The config that runs.
 #[derive(Clone)]
 pub struct Live {
-    /// As it was read at the start: what the host itself goes by.
+    /// As it was read at the start: what only counts from a start on goes by it.
     pub config: Config,
-    /// What the person accepted of instances and their options.
+    /// What everything else goes by: the last that was read, as far as the person accepted it.
+    pub running: Config,
+    /// What the person accepted.
     pub accepted: Accepted,
     /// What waits until the person agrees.
     pub pending: Vec<Change>,
@@ -105,11 +108,15 @@ pub fn answer(shared: &Arc<Shared>, upload: &Upload, request: &Request) -> Answe
             Err(error) => Answer::Error(error.to_string()),
         },
         Request::Resume => Answer::Ok(shared.resume("observing again").into()),
-        Request::Queue => Answer::Ok(json!(waiting(upload))),
+        Request::Queue => Answer::Ok(json!(waiting(upload.progress(), upload))),
+        Request::Progress { within_ms } => {
+            let most = Duration::from_millis(*within_ms);
+            Answer::Ok(json!(waiting(upload.next_progress(most), upload)))
+        }
         Request::Flush => match shared.journal.seal() {
             Ok(()) => {
                 upload.hurry();
-                Answer::Ok(json!(waiting(upload)))
+                Answer::Ok(json!(waiting(upload.progress(), upload)))
             }
             Err(error) => Answer::Error(error.to_string()),
         },
@@ -125,14 +132,19 @@ pub fn answer(shared: &Arc<Shared>, upload: &Upload, request: &Request) -> Answe
     }
 }
 
-fn waiting(upload: &Upload) -> queue::Queue {
-    queue::Queue { running: true, sinks: upload.progress(), refused: upload.refused() }
+fn waiting(sinks: Vec<Progress>, upload: &Upload) -> queue::Queue {
+    queue::Queue { running: true, sinks, refused: upload.refused() }
 }
 
 impl Shared {
     /// Every instance whose library is loaded.
     pub fn instances(&self) -> Vec<Instance> {
         self.units.each().into_iter().map(|(instance, _)| instance).collect()
+    }
+
+    /// The config as it is now.
+    pub fn live(&self) -> Live {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sources that know a request, with what runs of each.
@@ -211,7 +223,8 @@ impl Shared {
     }
 
     fn delete(&self, id: u64, why: &str) -> Result<()> {
-        if !self.may_delete {
+        let live = self.live();
+        if !live.running.outbox.delete {
             let text = "deleting is off: [outbox] delete = false; ask whoever manages this device";
             return Err(Error::Forbidden { text });
         }
@@ -313,17 +326,19 @@ impl Shared {
         let mut plugins: Vec<Plugin> = loaded.collect();
         plugins
             .extend(self.units.unmatched().iter().map(|plugin| plugin.clone().with(healths.get(&plugin.id))));
-        let (config, pending) = {
-            let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            (live.config.file.clone(), live.pending.iter().map(ToString::to_string).collect())
-        };
+        let live = self.live();
+        let (config, pending) =
+            (live.config.file.clone(), live.pending.iter().map(ToString::to_string).collect());
+        let device = self.journal.spool().sealed().0;
+        let outbox = Outbox::of(&self.state, &device);
         let first = self.router.live.first_mono_ns();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: self.holder.pid,
             started: self.holder.started.clone(),
             uptime_s: self.begun.elapsed().as_secs_f64(),
-            device: self.journal.spool().sealed().0,
+            outbox: outbox.look(&self.router.clock, live.running.outbox.grace),
+            device,
             state_folder: self.state.clone(),
             config,
             pending,

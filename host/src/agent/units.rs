@@ -168,8 +168,7 @@ impl Units {
         stop::join(of.iter_mut().filter_map(Unit::halt).collect(), time)
     }
 
-    /// Makes what runs what a config asks for; an instance of which nothing changed goes on undisturbed. A sink that is
-    /// new waits for the next start.
+    /// Makes what runs what a config asks for; an instance of which nothing changed goes on undisturbed.
     pub fn apply(&self, config: &Config, state: &Path, found: &[Found], router: &Arc<Router>) -> Result<()> {
         for mut unit in self.take_gone(config, found) {
             let port = unit.instance.port.clone();
@@ -188,9 +187,9 @@ impl Units {
         let mut new = config.clone();
         new.source.retain(|entry| !running.contains(&entry.id));
         new.detector.retain(|entry| !running.contains(&entry.id));
-        new.sink.clear();
+        new.sink.retain(|entry| !running.contains(&entry.id));
         self.load(&new, state, found, router);
-        [Role::Detector, Role::Source].into_iter().try_for_each(|role| self.start(role))
+        [Role::Sink, Role::Detector, Role::Source].into_iter().try_for_each(|role| self.start(role))
     }
 
     /// Passes changed options on, and takes out what a config no longer asks for or what has to be created anew.

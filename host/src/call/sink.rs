@@ -44,9 +44,7 @@ impl Sink {
                         "changed config refused: creating anew"
                     );
                 }
-                *self.running() = None;
-                // What it is just storing goes to the next one.
-                Store::stop(&*running);
+                self.restart();
             }
         }
     }
@@ -66,7 +64,7 @@ impl Sink {
             None => self.instance.health("ok", "running", ""),
             Some(failure) => {
                 let fix = "none needed now: what waits is kept and tried again";
-                self.instance.health("degraded", &failure.text, fix);
+                self.instance.fails("degraded", failure, fix);
             }
         }
     }
@@ -85,8 +83,8 @@ impl Sink {
 impl Store for Sink {
     fn put(&self, object: &Object) -> Result<(), Failure> {
         if self.closed.load(Ordering::SeqCst) {
-            let text = "no longer in the config: what waits for it stays here".to_owned();
-            return Err(Failure { status: Status::RETRY, fault: Fault::Config, text, retry_after: None });
+            let text = "no longer in the config: what waits for it stays here";
+            return Err(Failure::new(Status::RETRY, Fault::Config, text));
         }
         // That it can't be created is not this object's fault.
         let created = self.sink().map_err(|failure| Failure { status: Status::RETRY, ..failure });
@@ -103,6 +101,12 @@ impl Store for Sink {
 
     fn remove(&self, key: &str) -> Result<(), Failure> {
         self.sink().and_then(|sink| Store::remove(&*sink, key))
+    }
+
+    fn restart(&self) {
+        // What it is just storing goes to the next one.
+        let running = self.running().take();
+        running.iter().for_each(|running| Store::stop(&**running));
     }
 
     fn tell(&self, failure: Option<&Failure>) {

@@ -21,6 +21,9 @@ use crate::{
     spool::Spool,
 };
 
+/// A date after all others.
+const NEVER: &str = "9999-12-31";
+
 /// What opening the journal found and did.
 #[derive(Clone, Debug)]
 pub struct Recovery {
@@ -129,9 +132,9 @@ impl Opening<'_> {
         }
         let spool = Spool::open(&self.options.state, &chain.head)?;
         let known = |seq| seq <= chain.head.sealed || self.scan.records.contains_key(&seq);
-        self.outbox(&chain.head).recover(&spool, last_manifest(&spool, &chain.head).as_ref(), known)?;
+        self.outbox(&chain.head).recover(&spool, || last_manifest(&spool, &chain.head), known)?;
         self.forget_other_chains(&chain.head.device);
-        let discarded = spool.discard(&chain.head)?;
+        let discarded = spool.discard(&chain.head, self.oldest(&chain).as_deref())?;
         let mut recovery = self.tell(identity, &chain);
         if discarded > 0 {
             recovery
@@ -186,7 +189,7 @@ impl Opening<'_> {
         }
         let waiting = self.outbox(&old);
         let known = |seq| seq <= old.sealed || self.scan.records.contains_key(&seq);
-        waiting.recover(&spool, last_manifest(&spool, &old).as_ref(), known)?;
+        waiting.recover(&spool, || last_manifest(&spool, &old), known)?;
         for entry in waiting.waiting()?.into_iter().filter(|entry| entry.blob.seq <= old.sealed) {
             take_over_blob(&mut tail, &waiting, &entry)?;
         }
@@ -207,7 +210,7 @@ impl Opening<'_> {
             warn!(%error, "a journal file of the old chain stays");
         }
         if self.old.is_some()
-            && let Err(error) = spool.discard(&old)
+            && let Err(error) = spool.discard(&old, None)
         {
             warn!(%error, "files of an unfinished seal of the old chain stay");
         }
@@ -270,6 +273,22 @@ impl Opening<'_> {
         let missing = self.scan.undeclared(head.sealed + 1, last);
         let clean = last_file.is_some_and(|file| file.closed);
         Chain { next: last + 1, missing, known, clean, alive: self.alive(mark), head }
+    }
+
+    /// The date of the oldest record that an unfinished seal could have had, or whose blob; none if that can't be told.
+    fn oldest(&self, chain: &Chain) -> Option<String> {
+        if !chain.missing.is_empty() || self.scan.head().is_none() {
+            return None;
+        }
+        let unsealed = self.scan.records.range(chain.head.sealed + 1..);
+        let dates = unsealed.map(|(seq, _)| Some(line::split(self.scan.payload(*seq)?)?.1.to_owned()));
+        let dates = dates.collect::<Option<Vec<_>>>()?.into_iter();
+        let date = |entry: Entry| {
+            entry.blob.key.split('/').find_map(|part| part.strip_prefix("date=")).map(str::to_owned)
+        };
+        let blob = self.outbox(&chain.head).first().and_then(date);
+        // Without any there was nothing to seal.
+        Some(dates.chain(blob).min().unwrap_or_else(|| NEVER.to_owned()))
     }
 
     /// When the run before was last known to be alive.
@@ -341,7 +360,7 @@ impl Opening<'_> {
 
 /// The manifest of the last seal.
 fn last_manifest(spool: &Spool, head: &Head) -> Option<Manifest> {
-    let seal = spool.seals(&head.device).ok()?.into_iter().rfind(|seal| seal.last == head.sealed)?;
+    let seal = spool.seal_with_last(&head.device, head.sealed).ok()??;
     spool.manifest(&seal).ok()
 }
 

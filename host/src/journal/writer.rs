@@ -133,6 +133,7 @@ impl Writer {
                     Message::Seal(deadline, reply) => self.seals.push((deadline, reply)),
                     Message::Disputed(device) => self.disputed(&device),
                     Message::Delete(seq, why, reply) => _ = reply.send(self.delete(seq, &why)),
+                    Message::Change(options) => self.change(*options),
                     Message::Close(deadline, reply) => {
                         let _ = reply.send(self.close(deadline));
                         return;
@@ -154,6 +155,13 @@ impl Writer {
         let commit = self.unsynced.map(|since| since + COMMIT);
         let seal = self.unsealed.map(|since| since + self.options.seal_every);
         commit.into_iter().chain(seal).min()
+    }
+
+    fn change(&mut self, options: Options) {
+        let Options { state, label, clock, queue, .. } = self.options.clone();
+        self.options = Options { state, label, clock, queue, ..options };
+        // What may stay less long by it goes after the next seal.
+        self.retained = None;
     }
 
     fn append(&mut self, record: &Record) {

@@ -105,7 +105,11 @@ fn row(outbox: &Outbox, entry: &Entry, grace: Duration) -> Value {
 
 /// How long it still waits, roughly.
 fn left(row: &Value) -> String {
-    let seconds = row["leaves_in_s"].as_u64().unwrap_or(0);
+    roughly(row["leaves_in_s"].as_u64().unwrap_or(0))
+}
+
+/// So many seconds, for people.
+pub fn roughly(seconds: u64) -> String {
     match seconds {
         0 => "the next seal".to_owned(),
         1..120 => format!("{seconds}s"),

@@ -141,5 +141,63 @@ fn what_cannot_be_read_counts_for_nothing() {
     keep(folder.path(), &settled.accepted).unwrap();
     assert_eq!(accepted(folder.path()), Some(settled.accepted));
     fs::write(file(folder.path()), "{").unwrap();
-    assert_eq!(accepted(folder.path()), Some(Accepted::new()));
+    assert_eq!(accepted(folder.path()), Some(Accepted::default()));
+}
+
+#[test]
+fn what_the_hosts_tables_let_be_known_needs_proof_and_what_they_take_back_does_not() {
+    const ONE: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    const TWO: &str = "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg";
+    let one = format!("[seal]\nencrypt_to = ['{ONE}']");
+    let both = format!("[seal]\nencrypt_to = ['{ONE}', '{TWO}']");
+    let other = format!("[seal]\nencrypt_to = ['{TWO}']");
+    let some = format!("{one}\nencrypt_kinds = ['screenshot']");
+    let more = format!("{one}\nencrypt_kinds = ['screenshot', 'finding']");
+    let cases: [(&str, &str, &str, bool); 25] = [
+        ("encrypt_to", "", &one, false),
+        ("encrypt_to", &one, "", true),
+        ("encrypt_to", &one, &both, true),
+        ("encrypt_to", &one, &other, true),
+        ("encrypt_to", &both, &one, false),
+        ("encrypt_kinds", &some, &one, false),
+        ("encrypt_kinds", &one, &some, true),
+        ("encrypt_kinds", &some, &more, false),
+        ("encrypt_kinds", &more, &some, true),
+        ("grace", "[outbox]\ngrace = '1h'", "", true),
+        ("grace", "", "[outbox]\ngrace = '1h'", false),
+        ("delete", "", "[outbox]\ndelete = false", true),
+        ("delete", "[outbox]\ndelete = false", "", false),
+        ("max_age", "", "[retain]\nmax_age = '2d'", true),
+        ("max_age", "", "[retain]\nmax_age = '1h'", false),
+        ("max_size", "", "[retain]\nmax_size = '1GB'", true),
+        ("max_size", "", "[retain]\nmax_size = '1MB'", false),
+        ("archive", "", "[retain]\narchive = '/srv/a'", true),
+        ("archive", "[retain]\narchive = '/srv/a'", "[retain]\narchive = '/srv/b'", true),
+        ("archive", "[retain]\narchive = '/srv/a'", "", false),
+        ("kinds", "", "[retain]\nkinds = { finding = { max_age = '2d' } }", true),
+        ("kinds", "", "[retain]\nkinds = { finding = { max_age = '2h' } }", false),
+        ("kinds", "[retain]\nkinds = { finding = { max_age = '2h' } }", "", true),
+        ("max", "", "[spool]\nmax = '3GB'", true),
+        ("max", "", "[spool]\nmax = '1GB'", false),
+    ];
+    for (key, from, to, raises) in cases {
+        let first = settle(None, &config(from), Proof::None, &schema);
+        let next = settle(Some(&first.accepted), &config(to), Proof::None, &schema);
+        let (waits, done) = (&next.pending, &next.changes);
+        assert_eq!((waits.len(), done.len()), (raises.into(), (!raises).into()), "{key}: {from} -> {to}");
+        let named = waits.iter().chain(done).all(|change| change.option.as_deref() == Some(key));
+        assert!(named, "{key}: {waits:?} {done:?}");
+        let runs = if raises { from } else { to };
+        assert_eq!(Tables::of(&next.config), Tables::of(&config(runs)), "{key}: {from} -> {to}");
+        let proven = settle(Some(&next.accepted), &config(to), Proof::Given, &schema);
+        assert!(proven.pending.is_empty());
+        assert_eq!(Tables::of(&proven.config), Tables::of(&config(to)));
+    }
+    let first = settle(None, &config(""), Proof::None, &schema);
+    let next = settle(Some(&first.accepted), &config("[outbox]\ngrace = '1m'"), Proof::None, &schema);
+    assert_eq!(told(&next.pending), ["[outbox]: grace from \"10m\" to \"1m\""]);
+    let at_once = config("[journal]\nseal_every = '1s'\nseal_size = '1MB'");
+    let next = settle(Some(&first.accepted), &at_once, Proof::None, &schema);
+    assert!(next.pending.is_empty() && next.config.journal == at_once.journal, "{:?}", next.pending);
+    assert_eq!(next.changes.len(), 2);
 }

@@ -46,17 +46,14 @@ pub fn used(spool: &Spool) -> Result<u64> {
 }
 
 fn size(folder: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for name in disk::names(folder)? {
-        let path = folder.join(name);
-        match fs::symlink_metadata(&path) {
-            Ok(entry) if entry.is_dir() => bytes += size(&path)?,
-            Ok(entry) => bytes += entry.len(),
-            // Removed meanwhile.
-            Err(_) => {}
-        }
-    }
-    Ok(bytes)
+    let (mut bytes, mut folders) = (0, Vec::new());
+    disk::each_name(folder, |name| match fs::symlink_metadata(folder.join(name)) {
+        Ok(entry) if entry.is_dir() => folders.push(folder.join(name)),
+        Ok(entry) => bytes += entry.len(),
+        // Removed meanwhile.
+        Err(_) => {}
+    })?;
+    folders.iter().try_fold(bytes, |sum, folder| Ok(sum + size(folder)?))
 }
 
 /// Finds what has to go so that so many bytes become free.

@@ -13,6 +13,9 @@ pub struct Health {
     pub cause: String,
     /// What to do.
     pub fix: String,
+    /// The cause as a word for programs, if it has one: what `candor doctor` calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 impl Health {
@@ -26,6 +29,7 @@ impl Health {
             ),
             fix: "if it does not come back: update the plugin or remove it, and start the agent again"
                 .to_owned(),
+            code: None,
         }
     }
 }

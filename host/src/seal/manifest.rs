@@ -19,7 +19,8 @@
 //! that of its record, so that its `seq` may be below `first`. Or, in place of it, a tombstone says that it was deleted
 //! before it could leave, when and why; or a gap `blob_lost` names its record in `seq` and, if known, its key in `blob`.
 //!
-//! A gap with the reason `quota` or `keep` speaks of what was sealed and is removed: every key in the folder `of` (a
+//! A gap with the reason `quota` or `keep` speaks of what was sealed and is removed, one with `kinds` of what a sink no
+//! longer gets: every key in the folder `of` (a
 //! kind, or `_blob`) whose numbers lie between `from_seq` and `to_seq` may be missing in the stores `missing_from`;
 //! `of_device` names the chain where that is not this one. No number is missing by it.
 //!

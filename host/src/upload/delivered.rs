@@ -46,6 +46,8 @@ pub struct Refused {
     pub conflict: bool,
     /// What kind of failure it was.
     pub class: String,
+    /// The cause as a word for programs, if the sink named one.
+    pub code: Option<String>,
     /// When, RFC 3339.
     pub time: String,
     /// Length in bytes.

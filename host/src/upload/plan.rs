@@ -158,10 +158,8 @@ impl Plan {
             done.1 = 0;
         }
         let refusal = delivered.refused.last().map(|refused| Failure {
-            status: Status::FATAL,
-            fault: Fault::Other,
-            text: refused.text.clone(),
-            retry_after: None,
+            cause: refused.code.clone(),
+            ..Failure::new(Status::FATAL, Fault::Other, &refused.text)
         });
         let mut plan = Self {
             refusal,
@@ -258,12 +256,7 @@ impl Plan {
                 None
             }
             Outcome::Unreadable(error) => {
-                let failure = Failure {
-                    status: Status::FATAL,
-                    fault: Fault::Malformed,
-                    text: error.to_string(),
-                    retry_after: None,
-                };
+                let failure = Failure::new(Status::FATAL, Fault::Malformed, error.to_string());
                 self.refuse(job.part, failure)
             }
             Outcome::Failed(failure) => self.failed(job, failure),
@@ -387,6 +380,7 @@ impl Plan {
             refused: self.delivered.refused.len() as u64,
             last_error: failing.map(|failure| failure.text.clone()),
             class: failing.map(|failure| class(failure.fault)),
+            code: failing.and_then(|failure| failure.cause.clone()),
             retry_in_s: paused.filter(|_| self.pending > 0),
             oldest: oldest.map(|entry| super::moment(entry.time)),
         }

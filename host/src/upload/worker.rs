@@ -13,7 +13,7 @@ use std::{
 use tracing::warn;
 
 use super::{
-    Pace, Progress, Target,
+    News, Pace, Progress, Target,
     index::Entry,
     plan::{Job, Next, Outcome, Plan},
 };
@@ -44,6 +44,8 @@ pub struct Run {
     pub others: Arc<AtomicUsize>,
     /// Thrown at the end.
     pub stop: Arc<AtomicBool>,
+    /// Told what came of each object.
+    pub news: Arc<News>,
 }
 
 impl Run {
@@ -145,7 +147,8 @@ impl Run {
         self.others.fetch_add(1, Ordering::SeqCst);
         let run = self.clone();
         let name = format!("sink {}", self.target.id);
-        let started = thread::Builder::new().name(name).stack_size(512 << 10).spawn(move || {
+        // With the usual stack: a cloud's SDK takes more than half a megabyte of it, if it is built without optimising.
+        let started = thread::Builder::new().name(name).spawn(move || {
             run.work();
             run.others.fetch_sub(1, Ordering::SeqCst);
             // What it leaves waiting is the first thread's.
@@ -170,6 +173,7 @@ impl Run {
             }
         };
         let told = lock(&self.plan).done(job, outcome);
+        self.news.tell();
         if let Some(failure) = told {
             if let Some(failure) = &failure {
                 warn!(sink = self.target.id, error = failure.text, "not stored");

@@ -95,7 +95,7 @@ fn read(store: &dyn Store) -> Result<BTreeMap<String, Vec<Removal>>> {
 
 fn removal(gap: &serde_json::Map<String, Value>) -> Option<Removal> {
     let fate = match gap.get("reason")?.as_str()? {
-        "keep" => Fate::NotKept,
+        "keep" | "kinds" => Fate::NotKept,
         "quota" => Fate::Gone,
         _ => return None,
     };

@@ -49,7 +49,7 @@ impl Store for Shelf {
             if object.key.contains(*text) && *times > 0 {
                 *times -= 1;
                 let fault = if *status == Status::FATAL { Fault::Conflict } else { Fault::Network };
-                return Err(Failure { status: *status, fault, text: "as told".into(), retry_after: None });
+                return Err(Failure::new(*status, fault, "as told"));
             }
         }
         let mut bytes = vec![0; object.len as usize];

@@ -92,7 +92,7 @@ impl Store for Shelf {
 }
 
 fn failure(status: Status, fault: Fault, text: &str) -> Result<(), Failure> {
-    Err(Failure { status, fault, text: text.into(), retry_after: None })
+    Err(Failure::new(status, fault, text))
 }
 
 fn target(id: &str, store: &Arc<Shelf>, parallel: usize) -> Target {
@@ -245,7 +245,7 @@ fn store_that_asks_for_time_gets_it() {
     let journal = open(state.path());
     let shelf = Shelf::new(|_, _| {
         let retry_after = Some(Duration::from_secs(900));
-        Err(Failure { status: Status::RETRY, fault: Fault::Busy, text: "slow down".into(), retry_after })
+        Err(Failure { retry_after, ..Failure::new(Status::RETRY, Fault::Busy, "slow down") })
     });
     let upload = start(&journal, state.path(), vec![target("shelf", &shelf, 1)]);
     seal(&journal, &["activity", "finding"]);

@@ -34,8 +34,7 @@ impl Store for Shelf {
     fn put(&self, object: &Object) -> Result<(), Failure> {
         let mut room = self.room.lock().expect("a lock");
         if *room == 0 {
-            let text = "no room yet".to_owned();
-            return Err(Failure { status: Status::RETRY, fault: Fault::Network, text, retry_after: None });
+            return Err(Failure::new(Status::RETRY, Fault::Network, "no room yet"));
         }
         *room -= 1;
         let mut bytes = vec![0; object.len as usize];

@@ -4,10 +4,10 @@ use std::{ffi::c_void, ptr, sync::Arc};
 
 use abi_stable::std_types::{RSlice, RStr};
 
-use super::{REASON, Serve};
+use super::{NAME, REASON, Serve};
 use crate::{
     read,
-    v1::{self, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, Status},
+    v1::{self, CauseVtable, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, Status},
 };
 
 /// A host of one instance, behind the ABI.
@@ -74,14 +74,28 @@ unsafe extern "C" fn host_fail(_: *const c_void, class: u32, text: RStr<'_>, wai
     REASON.with(|reason| *reason.borrow_mut() = Some((class, read::lossy(text), wait_ms)));
 }
 
+/// How long a cause's name may be: it is a word.
+const LONGEST: usize = 40;
+
+unsafe extern "C" fn host_cause(_: *const c_void, name: RStr<'_>) {
+    let is_word = |name: &&str| {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        (1..=LONGEST).contains(&name.len()) && name.bytes().all(fits)
+    };
+    let name = read::text(name).filter(is_word).map(str::to_owned);
+    NAME.with(|cause| *cause.borrow_mut() = name);
+}
+
 unsafe extern "C" fn host_extension(ctx: *const c_void, id: RStr<'_>) -> *const c_void {
     static CLOCK: ClockVtable = ClockVtable { mono_ns: host_mono_ns };
     static FOLDER: FolderVtable = FolderVtable { state: host_state_folder };
     static METRICS: MetricsVtable = MetricsVtable { gauge: host_gauge };
+    static CAUSE: CauseVtable = CauseVtable { name: host_cause };
     // SAFETY: as in `host_log`.
     match (read::text(id), unsafe { serve(ctx) }.state_folder()) {
         (Some("clock/1"), _) => ptr::from_ref(&CLOCK).cast(),
         (Some("metrics/1"), _) => ptr::from_ref(&METRICS).cast(),
+        (Some("cause/1"), _) => ptr::from_ref(&CAUSE).cast(),
         (Some("folder/1"), Some(_)) => ptr::from_ref(&FOLDER).cast(),
         _ => ptr::null(),
     }

@@ -23,6 +23,7 @@ config! {
         pub service_account: Option<String>,
         /// A file of certificates in PEM form to trust besides the system's.
         #[serde(default)]
+        #[schemars(extend("x-raises" = "given"))]
         pub ca: Option<String>,
         /// The HTTP proxy; if none is named here, the environment's (HTTPS_PROXY, NO_PROXY).
         #[serde(default)]
@@ -30,14 +31,16 @@ config! {
         pub proxy: Option<String>,
         /// Larger objects go in parts of this size, at least 5 MiB.
         #[serde(default = "part_size")]
-        #[schemars(extend("examples" = ["8MiB"]))]
+        #[schemars(extend("x-raises" = "never", "examples" = ["8MiB"]))]
         pub part_size: String,
         /// How many parts are on their way at once. Each costs its size in memory.
         #[serde(default = "concurrency")]
         #[schemars(range(min = 1, max = 16))]
+        #[schemars(extend("x-raises" = "never"))]
         pub concurrency: u32,
         /// What `candor doctor` reaches for besides the store, to tell a blocked store from a broken network.
         #[serde(default = "probe")]
+        #[schemars(extend("x-raises" = "never"))]
         pub probe: String,
     }
 }

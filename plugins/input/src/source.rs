@@ -15,6 +15,7 @@ config! {
     pub struct Config {
         /// `auto`; `x11`, `evdev` and `rdev` on Linux, `x11` on BSD, `windows` and `rdev` on Windows, `rdev` on macOS.
         #[serde(default = "auto")]
+        #[schemars(extend("x-raises" = [["x11", "windows", "rdev"], "auto", "evdev"]))]
         pub backend: String,
         /// The X display; `$DISPLAY` by default, or `:0` where that isn't set.
         #[serde(default)]

@@ -194,6 +194,6 @@ impl Cause {
 
     /// The failure of a call, with the sink's name first.
     pub fn error(&self, sink: &str, place: &Place) -> Error {
-        Error::new(self.fault(), format!("{sink}: {}", self.sentence(place)))
+        Error::new(self.fault(), format!("{sink}: {}", self.sentence(place))).because(self.name())
     }
 }

@@ -39,12 +39,15 @@ config! {
         pub endpoint: Option<String>,
         /// Whether the bucket is part of the path, not of the host's name.
         #[serde(default)]
+        #[schemars(extend("x-raises" = "never"))]
         pub path_style: bool,
         /// A file of certificates in PEM form to trust besides the system's.
         #[serde(default)]
+        #[schemars(extend("x-raises" = "given"))]
         pub ca: Option<String>,
         /// Whether an endpoint other than this computer may be talked to without TLS.
         #[serde(default)]
+        #[schemars(extend("x-raises" = [false, true]))]
         pub allow_http: bool,
         /// The HTTP proxy; if none is named here, the environment's (HTTPS_PROXY, NO_PROXY).
         #[serde(default)]
@@ -55,24 +58,27 @@ config! {
         pub profile: Option<String>,
         /// How the store encrypts what it keeps; not said: as the bucket says.
         #[serde(default)]
+        #[schemars(extend("x-raises" = [["s3", "kms"], null]))]
         pub encryption: Option<Encryption>,
         /// The key of `encryption = "kms"`; not said: the bucket's.
         #[serde(default)]
         pub kms_key: Option<String>,
         /// Larger objects go in parts of this size, at least 5 MiB.
         #[serde(default = "part_size")]
-        #[schemars(extend("examples" = ["8MiB"]))]
+        #[schemars(extend("x-raises" = "never", "examples" = ["8MiB"]))]
         pub part_size: String,
         /// How many parts are on their way at once. Each costs its size in memory.
         #[serde(default = "concurrency")]
         #[schemars(range(min = 1, max = 16))]
+        #[schemars(extend("x-raises" = "never"))]
         pub concurrency: u32,
         /// At most so many bytes a second; not said: as fast as it goes.
         #[serde(default)]
-        #[schemars(extend("examples" = ["500kB"]))]
+        #[schemars(extend("x-raises" = "never", "examples" = ["500kB"]))]
         pub bandwidth: Option<String>,
         /// What `candor doctor` reaches for besides the store, to tell a blocked store from a broken network.
         #[serde(default = "probe")]
+        #[schemars(extend("x-raises" = "never"))]
         pub probe: String,
     }
 }

@@ -43,53 +43,67 @@ config! {
     pub struct Config {
         /// The rules in force.
         #[serde(default = "all")]
-        #[schemars(extend("examples" = [["period", "steps", "strokes", "spots"]]))]
+        #[schemars(extend("x-raises" = "addition", "examples" = [["period", "steps", "strokes", "spots"]]))]
         pub rules: Vec<Rule>,
         /// How readily something is flagged: "lenient", "balanced" or "strict".
         #[serde(default = "balanced")]
+        #[schemars(extend("x-raises" = ["lenient", "balanced", "strict"]))]
         pub sensitivity: Sensitivity,
         /// Devices nothing is said of, for example those of accessibility tools: "vendor:product" in hexadecimal, or the whole name.
         #[serde(default)]
-        #[schemars(extend("examples" = [["2104:0127", "Onboard on-screen keyboard"]]))]
+        #[schemars(extend("x-raises" = "removal", "examples" = [["2104:0127", "Onboard on-screen keyboard"]]))]
         pub suppress: Vec<String>,
         /// A rule speaks of a device at most once in this time (of where input comes from: six times this).
         #[serde(default = "ten_minutes")]
+        #[schemars(extend("x-raises" = "down"))]
         pub again: Span,
         /// `injected` and `virtual`: the share of a minute's input that must come from a program.
         #[serde(default = "half")]
+        #[schemars(extend("x-raises" = "down"))]
         pub injected_share: f64,
         /// `period`: the share of intervals that must repeat.
         #[serde(default = "period")]
+        #[schemars(extend("x-raises" = "down"))]
         pub period_share: f64,
         /// `steps`: the share of steps of a moving pointer that must be as fast as the step before.
         #[serde(default = "steps")]
+        #[schemars(extend("x-raises" = "down"))]
         pub steps_share: f64,
         /// `steps`: the share of long steps that must equal those a few before, to the pixel.
         #[serde(default = "pattern")]
+        #[schemars(extend("x-raises" = "down"))]
         pub pattern_share: f64,
         /// `strokes`: the share of pointer strokes that must be one of two.
         #[serde(default = "half")]
+        #[schemars(extend("x-raises" = "down"))]
         pub strokes_share: f64,
         /// `spots`: the share of clicks, after moving, that must hit the pixel of an earlier one.
         #[serde(default = "half")]
+        #[schemars(extend("x-raises" = "down"))]
         pub spots_share: f64,
         /// `ways`: how many of the last 12 ways of the pointer must have been gone before.
         #[serde(default = "ways")]
+        #[schemars(extend("x-raises" = "down"))]
         pub ways_again: u32,
         /// `keys`: the share of times between keys that must equal the one before.
         #[serde(default = "even")]
+        #[schemars(extend("x-raises" = "down"))]
         pub keys_even: f64,
         /// `keys`: how many times the usual time between keys the longest may be, at most, in 64 keys.
         #[serde(default = "tail")]
+        #[schemars(extend("x-raises" = "up"))]
         pub keys_tail: f64,
         /// `holds`: how long half of the keys are held, at most, in milliseconds.
         #[serde(default = "hold")]
+        #[schemars(extend("x-raises" = "up"))]
         pub keys_hold_ms: f64,
         /// `holds`: how long half of 20 clicks in one place are held, at most, in milliseconds.
         #[serde(default = "click_hold")]
+        #[schemars(extend("x-raises" = "up"))]
         pub clicks_hold_ms: f64,
         /// `holds`: between how much the middle four fifths of holds lie, at most, in milliseconds.
         #[serde(default = "hold_range")]
+        #[schemars(extend("x-raises" = "up"))]
         pub keys_hold_range_ms: f64,
     }
 }

@@ -62,10 +62,10 @@ impl Plan {
 
     /// What to tell the person: nothing if it is what was told last, but for numbers in it.
     fn tell(&mut self, failure: Failure) -> Option<Option<Failure>> {
-        let same = self
-            .failure
-            .as_ref()
-            .is_some_and(|last| last.fault == failure.fault && words(&last.text).eq(words(&failure.text)));
+        let same = self.failure.as_ref().is_some_and(|last| {
+            let kinds = (last.fault, &last.cause) == (failure.fault, &failure.cause);
+            kinds && words(&last.text).eq(words(&failure.text))
+        });
         self.failure = Some(failure.clone());
         (!same).then_some(Some(failure))
     }
@@ -85,6 +85,7 @@ impl Plan {
             text: failure.text.clone(),
             conflict: failure.fault == Fault::Conflict,
             class: class(failure.fault),
+            code: failure.cause.clone(),
             time: clock::rfc3339(Clock::system().unix_ns()),
             len: part.len,
             sha256: part.sha256,

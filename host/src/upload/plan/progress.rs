@@ -51,12 +51,7 @@ impl Plan {
             }
             Err(error) => {
                 let part = manifest(&entry.seal);
-                let failure = Failure {
-                    status: Status::FATAL,
-                    fault: Fault::Malformed,
-                    text: error.to_string(),
-                    retry_after: None,
-                };
+                let failure = Failure::new(Status::FATAL, Fault::Malformed, error.to_string());
                 let _ = self.refuse(part, failure);
             }
         }
