@@ -8,14 +8,15 @@ masked := umask 022 &&
 # A rustup just installed is not on the PATH of a shell that is already open.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help run test all demo soak bench fmt lint doc deny check-platforms
+.PHONY: help run test all demo soak scale bench fmt lint doc deny check-platforms
 
 help:
 	@echo 'make run               build the agent and start it with config/agent.toml; ARGS="--state DIR" adds arguments'
 	@echo 'make test              build everything and run every test'
 	@echo 'make demo              60 s of scripted input on a display of its own, and what the agent made of it'
 	@echo 'make all               build everything for use'
-	@echo 'make soak              kills and full disks for 10 minutes, then candor verify; needs root'
+	@echo 'make soak              a month of backlog, kills, cut networks and full disks for SOAK_MINUTES=10, then candor verify; needs root'
+	@echo 'make scale             what a million objects that wait cost; takes minutes and 5 GB of disk'
 	@echo 'make bench             measure'
 	@echo 'make fmt lint doc deny format, clippy, documentation, licences'
 	@echo 'make check-platforms   type-check for Windows and macOS'
@@ -41,8 +42,12 @@ demo:
 	@$(masked) tests/demo.sh
 
 soak:
-	@$(masked) cargo build --release -p candor-host -p candor-local -p candor-faulty
-	@$(masked) tests/soak.sh
+	@config/setup-debian.sh --test
+	@$(masked) cargo build --release -p candor-host -p candor-local -p candor-s3 -p candor-gcs -p candor-faulty
+	@$(masked) cargo run --release --quiet -p candor-rig --example soak
+
+scale:
+	@$(masked) CANDOR_OBJECTS=1000000 cargo bench --quiet -p candor-tests --bench scale
 
 bench:
 	@config/setup-debian.sh --test

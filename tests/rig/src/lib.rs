@@ -13,6 +13,7 @@ mod alone;
 mod certificate;
 pub mod http;
 pub mod network;
+pub mod shim;
 mod weed;
 
 use std::{

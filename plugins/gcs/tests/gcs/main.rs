@@ -6,8 +6,6 @@
 // Clippy lets tests unwrap, but not the functions they share.
 #![allow(clippy::unwrap_used)]
 
-mod shim;
-
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -27,9 +25,9 @@ use plugin_api::{
 use rig::{
     Weed,
     http::{Act, Message},
+    shim::{self, Account},
 };
 use sha2::{Digest, Sha256};
-use shim::Account;
 
 static WEED: OnceLock<Weed> = OnceLock::new();
 static ACCOUNT: OnceLock<Arc<Account>> = OnceLock::new();

@@ -9,9 +9,10 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use plugin_api::prelude::*;
-use rig::http::{Act, Front, Message};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use serde_json::{Value, json};
+
+use crate::http::{Act, Front, Message};
 
 /// A service account that exists only here.
 pub struct Account {
