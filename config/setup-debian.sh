@@ -5,7 +5,7 @@ set -eu
 
 build='gcc libc6-dev pkg-config libx11-dev libxext-dev libxcb1-dev libxi-dev libxtst-dev libegl-dev libgbm-dev
     libwayland-dev libpipewire-0.3-dev'
-tests='dbus-daemon e2fsprogs faketime fonts-dejavu-core imagemagick iproute2 nftables openbox openssl python3 python3-tk python3-venv strace sway
+tests='dbus-bin dbus-daemon e2fsprogs faketime fonts-dejavu-core gnome-keyring imagemagick iproute2 nftables openbox openssl python3 python3-tk python3-venv strace sway
     tesseract-ocr util-linux x11-utils x11-xserver-utils xdotool xfsprogs xinput xserver-xorg-core xserver-xorg-video-dummy xterm xvfb'
 with_tests=no
 

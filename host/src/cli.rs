@@ -1,4 +1,4 @@
-//! What several commands are told in the same way: which agent, and how to print.
+//! What commands are told: which agent and how to print, several of them; the rest, some of their own.
 
 use std::path::PathBuf;
 
@@ -46,4 +46,45 @@ impl Place {
     pub fn state(&self) -> anyhow::Result<PathBuf> {
         Ok(self.config()?.state()?)
     }
+}
+
+/// What `candor secret` does.
+#[derive(clap::Subcommand)]
+pub enum SecretCommand {
+    /// Asks for it on the terminal, without showing it, or reads it from standard input; never from an argument.
+    Set {
+        /// The sink's id.
+        sink: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Forgets it.
+    Delete {
+        /// The sink's id.
+        sink: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Lists for which sinks something is kept; never what.
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// What `candor queue` does besides showing.
+#[derive(clap::Subcommand)]
+pub enum QueueCommand {
+    /// Asks sinks again to take what they refused for good.
+    Retry {
+        /// Only this sink.
+        #[arg(long, value_name = "ID")]
+        sink: Option<String>,
+        /// Only this object.
+        key: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
 }

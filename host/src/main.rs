@@ -13,11 +13,11 @@ use host::{
     clock::Clock,
     config::{self, Config},
     control::{self, Request},
-    doctor, findings, log,
+    doctor, dump, findings, log,
     outbox::command,
     policy, queue, reload, replay, scan,
     seal::cipher,
-    shot, show,
+    secret, shot, show,
     status::{self, Status},
     verify,
 };
@@ -25,7 +25,7 @@ use tracing::level_filters::LevelFilter;
 
 mod cli;
 
-use cli::{Output, Place};
+use cli::{Output, Place, QueueCommand, SecretCommand};
 
 /// Candor: an activity agent that is open with the person it runs for.
 ///
@@ -148,6 +148,9 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Keeps what opens a store in the key store of the operating system, so that no file holds it.
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Lists what detectors found.
     Findings {
         /// How far back, for example 1h, 2d or 30d.
@@ -185,20 +188,6 @@ enum Command {
         file: PathBuf,
         /// Its config.
         config: String,
-    },
-}
-
-#[derive(Subcommand)]
-enum QueueCommand {
-    /// Asks sinks again to take what they refused for good.
-    Retry {
-        /// Only this sink.
-        #[arg(long, value_name = "ID")]
-        sink: Option<String>,
-        /// Only this object.
-        key: Option<String>,
-        #[command(flatten)]
-        place: Place,
     },
 }
 
@@ -247,6 +236,7 @@ enum OutboxCommand {
 }
 
 fn main() -> ExitCode {
+    dump::never();
     let cli = Cli::parse();
     log::start(cli.log);
     match run(cli.command) {
@@ -339,6 +329,15 @@ fn print(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Command::Decrypt { file, identity } => cipher::decrypt(&file, &identity, out)?,
         Command::Doctor { sink, place, output } => {
             return Ok(done(doctor::run(sink.as_deref(), &place.config()?, output.style(), out)?));
+        }
+        Command::Secret(SecretCommand::Set { sink, place }) => {
+            writeln!(out, "{}", secret::set(&sink, &place.config()?)?)?;
+        }
+        Command::Secret(SecretCommand::Delete { sink, place }) => {
+            writeln!(out, "{}", secret::delete(&sink, &place.config()?)?)?;
+        }
+        Command::Secret(SecretCommand::List { place, output }) => {
+            secret::list(&place.config()?, output.style(), out)?;
         }
         Command::Verify { what, place, output } => {
             return Ok(done(what.print(&place.config()?, output.style(), out)?));

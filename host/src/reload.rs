@@ -75,7 +75,7 @@ fn print(done: &Reloaded, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Asks on the terminal itself, whatever standard input is: what a script pipes in is nobody's consent.
-fn answer(question: &str) -> io::Result<String> {
+pub(crate) fn answer(question: &str) -> io::Result<String> {
     let (input, output) = if cfg!(windows) { ("CONIN$", "CONOUT$") } else { ("/dev/tty", "/dev/tty") };
     let mut terminal = File::options().write(true).open(output)?;
     let input = File::open(input)?;

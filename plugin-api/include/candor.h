@@ -183,7 +183,7 @@ typedef struct CandorHost {
     const void *(*extension)(const void *ctx, CandorStr id);
 } CandorHost;
 
-/* Where `probe`, `store/1` and `request/1` write. */
+/* Where `probe`, `store/1`, `request/1` and `secret/1` write. */
 typedef struct CandorReport {
     const void *ctx;
     void (*write)(const void *ctx, CandorBytes bytes);
@@ -253,7 +253,10 @@ typedef struct CandorStoreVtable {
     CandorStatus (*remove)(void *self, CandorStr key);
 } CandorStoreVtable;
 
-/* The extension "request/1" of a source: asking it for something by name. */
+/* The extension "request/1" of a source: asking it for something by name. Also "secret/1" of a sink, which keeps what
+ * opens its store in the key store of the operating system: "asked" tells
+ * {"asked":[{"text":...,"form":"shown"|"hidden"|"whole"}]}, "set" takes {"answers":[...]} in that order and tells
+ * {"said":...}, "delete" forgets them, "is_set" tells {"is_set":...}. */
 typedef struct CandorRequestVtable {
     /* OK if it knows a request of this name, for example "shot". */
     CandorStatus (*knows)(CandorStr name);

@@ -71,7 +71,7 @@ pub use detector::Detector;
 pub use event::{Device, KeyClass, Origin};
 pub use record::{Finding, Health, Severity};
 pub use runtime::{Change, Error, Fault, Host, Out};
-pub use sink::{Object, Sink, Store};
+pub use sink::{Asked, Form, Object, Secrets, Sink, Store};
 pub use source::Source;
 pub use units::Span;
 pub use v1::{Event, Kind};
@@ -87,9 +87,9 @@ pub mod hidden {
 /// All a plugin author needs.
 pub mod prelude {
     pub use crate::{
-        Change, Detector, Device, Error, Event, Fault, Finding, Health, Host, KeyClass, Kind, Object, Origin,
-        Out, Severity, Sink, Source, Span, Store, config, event, export_detector, export_plugin, export_sink,
-        export_source,
+        Asked, Change, Detector, Device, Error, Event, Fault, Finding, Form, Health, Host, KeyClass, Kind,
+        Object, Origin, Out, Secrets, Severity, Sink, Source, Span, Store, config, event, export_detector,
+        export_plugin, export_sink, export_source,
     };
     pub use serde_json::{Value, json};
     pub use tracing::{debug, error, info, trace, warn};

@@ -27,7 +27,7 @@ mod source;
 
 pub use detector::detector;
 pub use object::Object;
-pub use sink::{sink, store};
+pub use sink::{secret, sink, store};
 pub use source::{request, source};
 
 /// Answers what a library is asked for by name.
@@ -56,7 +56,11 @@ pub struct OfSink<T, Rest>(PhantomData<(T, Rest)>);
 
 impl<T: Sink, Rest: Extensions> Extensions for OfSink<T, Rest> {
     fn find(id: &str) -> *const c_void {
-        if id == "store/1" { ptr::from_ref(store::<T>()).cast() } else { Rest::find(id) }
+        match id {
+            "store/1" => ptr::from_ref(store::<T>()).cast(),
+            "secret/1" => ptr::from_ref(secret::<T>()).cast(),
+            _ => Rest::find(id),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The traits of sinks.
 
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{Change, Error, Host};
@@ -44,6 +44,11 @@ pub trait Sink: Sized + Send + Sync + 'static {
     fn store(&self) -> Option<&dyn Store> {
         None
     }
+
+    /// What opens its store, if the sink can keep that in the key store of the operating system.
+    fn secrets(&self) -> Option<&dyn Secrets> {
+        None
+    }
 }
 
 /// Reading back what a sink stored (`store/1`).
@@ -54,4 +59,38 @@ pub trait Store {
     fn get(&self, key: &str, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
     /// Removes one object; fine when it isn't there.
     fn remove(&self, key: &str) -> Result<(), Error>;
+}
+
+/// What a sink keeps in the key store of the operating system, so that no file holds it (`secret/1`). `candor secret`
+/// asks the person for it.
+pub trait Secrets {
+    /// What is asked for, in this order.
+    fn asked(&self) -> Vec<Asked>;
+    /// Keeps the answers instead of those that were kept; says in a sentence what that does.
+    fn set(&self, answers: Vec<String>) -> Result<String, Error>;
+    /// Forgets them; fine when there are none.
+    fn delete(&self) -> Result<(), Error>;
+    /// Whether there are any.
+    fn is_set(&self) -> Result<bool, Error>;
+}
+
+/// One thing to ask for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// What to give, in words.
+    pub text: String,
+    /// How it is given.
+    pub form: Form,
+}
+
+/// How something that is asked for is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A line that may be seen while it is typed.
+    Shown,
+    /// A line that may not.
+    Hidden,
+    /// All that comes, as of a file.
+    Whole,
 }

@@ -180,7 +180,7 @@ pub struct SinkVtable {
     pub destroy: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
-/// Where `probe`, `store/1` and `request/1` write.
+/// Where `probe`, `store/1`, `request/1` and `secret/1` write.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy)]
 pub struct Report {
@@ -225,6 +225,10 @@ pub struct StoreVtable {
 }
 
 /// The extension `request/1` of a source: asking it for something by name. `this` is the source's instance.
+///
+/// Also `secret/1` of a sink, which keeps what opens its store in the key store of the operating system; `this` is the sink's
+/// instance then. `asked` tells `{"asked":[{"text":…,"form":"shown"|"hidden"|"whole"}]}`, `set` takes `{"answers":[…]}` in that
+/// order and tells `{"said":…}`, `delete` forgets them, `is_set` tells `{"is_set":…}`.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct RequestVtable {

@@ -294,3 +294,27 @@ fn a_second_agent_ends_at_once_and_names_the_first() {
     assert!(log.contains(&format!("pid {}", agent.pid())), "{log}");
     assert!(agent.stop().success());
 }
+
+#[test]
+fn a_crash_leaves_no_dump_of_what_was_in_memory() {
+    use std::os::unix::process::ExitStatusExt;
+
+    for signal in [rustix::process::Signal::SEGV, rustix::process::Signal::ABORT] {
+        let desk = Desk::new(LOAD);
+        // For who starts it, dumps may be as large as they like.
+        let agent = desk.spawn_in(&["setpriv", "--pdeathsig", "KILL", "--", "prlimit", "--core=unlimited"]);
+        agent.wait_ready();
+        let limits = fs::read_to_string(format!("/proc/{}/limits", agent.pid())).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().skip(4).collect::<Vec<_>>(), ["0", "0", "bytes"], "{core}");
+        let pid = rustix::process::Pid::from_raw(agent.pid().try_into().unwrap()).unwrap();
+        let mut agent = agent;
+        // The first SIGSEGV only ends Rust's own look at it.
+        let status = until("the agent to crash", || {
+            let _ = rustix::process::kill_process(pid, signal);
+            agent.ended()
+        });
+        assert_eq!(status.signal(), Some(signal.as_raw()));
+        assert!(!status.core_dumped());
+    }
+}

@@ -5,10 +5,10 @@ use std::{ffi::c_void, ptr, sync::Arc};
 use abi_stable::std_types::RSlice;
 use serde_json::Value;
 
-use super::{Failure, Instance, Serve, call, missing, no_role};
+use super::{Failure, Instance, Serve, call, missing, no_role, source};
 use crate::{
     read,
-    v1::{self, Plugin, Report, StoreVtable},
+    v1::{self, Plugin, Report, RequestVtable, StoreVtable},
 };
 
 /// Bytes a sink may read from several threads.
@@ -60,6 +60,7 @@ pub struct Sink {
     instance: Instance,
     table: &'static v1::SinkVtable,
     store: Option<&'static StoreVtable>,
+    secret: Option<&'static RequestVtable>,
 }
 
 /// The URL schemes a plugin's `store/1` opens.
@@ -74,12 +75,17 @@ fn store(plugin: &'static Plugin) -> Option<&'static StoreVtable> {
     plugin.extension.and_then(|get| unsafe { get("store/1".into()).cast::<StoreVtable>().as_ref() })
 }
 
+fn secret(plugin: &'static Plugin) -> Option<&'static RequestVtable> {
+    // SAFETY: a plugin answers `secret/1` with null or a `RequestVtable` that is never freed.
+    plugin.extension.and_then(|get| unsafe { get("secret/1".into()).cast::<RequestVtable>().as_ref() })
+}
+
 impl Sink {
     /// Creates an instance.
     pub fn new(plugin: &'static Plugin, serve: Arc<dyn Serve>, config: &Value) -> Result<Self, Failure> {
         let table = plugin.sink.ok_or_else(|| no_role("sink"))?;
         let instance = Instance::new(table.create, table.destroy, serve, config)?;
-        Ok(Self { instance, table, store: store(plugin) })
+        Ok(Self { instance, table, store: store(plugin), secret: secret(plugin) })
     }
 
     /// Applies a changed config.
@@ -143,6 +149,13 @@ impl Sink {
             // SAFETY: as in `probe`.
             call(|| unsafe { (store.get)(self.instance.this, key.into(), report) }).map(drop)
         })
+    }
+
+    /// Asks what it keeps in the key store of the operating system, or to keep or forget it (`secret/1`). `options` is
+    /// JSON; text, so that who made it can wipe it.
+    pub fn secret(&self, name: &str, options: &str) -> Result<Value, Failure> {
+        let secret = self.secret.ok_or_else(|| no_role("sink that keeps anything in the key store"))?;
+        source::ask(secret, &self.instance, name, options)
     }
 
     /// Removes one object, if the sink can.

@@ -51,20 +51,27 @@ impl Source {
     /// Asks for something, and waits until it is done.
     pub fn ask(&self, name: &str, options: &Value) -> Result<Value, Failure> {
         let request = self.request.ok_or_else(|| no_role("source that can be asked for something"))?;
-        let options = options.to_string();
-        let mut bytes = Vec::new();
-        reporting(&mut |piece| bytes.extend_from_slice(piece), |report| {
-            // SAFETY: `this` came from `create` and `destroy` has not run; what is passed lives through the call.
-            call(|| unsafe {
-                (request.ask)(self.instance.this, name.into(), options.as_str().into(), report)
-            })
-        })?;
-        let malformed = |error| {
-            let text = format!("answered {name:?} with what is not JSON: {error}");
-            Failure::new(Status::FATAL, crate::Fault::Malformed, text)
-        };
-        serde_json::from_slice(&bytes).map_err(malformed)
+        ask(request, &self.instance, name, &options.to_string())
     }
+}
+
+/// Asks an instance for something by name, and waits until it is done.
+pub(super) fn ask(
+    request: &RequestVtable,
+    instance: &Instance,
+    name: &str,
+    options: &str,
+) -> Result<Value, Failure> {
+    let mut bytes = Vec::new();
+    reporting(&mut |piece| bytes.extend_from_slice(piece), |report| {
+        // SAFETY: `this` came from `create` and `destroy` has not run; what is passed lives through the call.
+        call(|| unsafe { (request.ask)(instance.this, name.into(), options.into(), report) })
+    })?;
+    let malformed = |error| {
+        let text = format!("answered {name:?} with what is not JSON: {error}");
+        Failure::new(Status::FATAL, crate::Fault::Malformed, text)
+    };
+    serde_json::from_slice(&bytes).map_err(malformed)
 }
 
 /// Whether a source of this plugin can be asked for something by this name.

@@ -1,4 +1,4 @@
-//! The vtable of a sink and its `store/1`.
+//! The vtable of a sink, its `store/1` and its `secret/1`.
 
 use std::{
     ffi::c_void,
@@ -12,8 +12,17 @@ use serde_json::json;
 use super::{Object, Shared, changed, config, create, drop_guarded, lengthen, shared, tell};
 use crate::{
     Error, Fault, Host, Sink, read,
-    v1::{self, Report, Status, StoreVtable},
+    v1::{self, Report, RequestVtable, Status, StoreVtable},
 };
+
+/// What `secret/1` knows.
+const SECRET: [&str; 4] = ["asked", "set", "delete", "is_set"];
+
+/// What comes with `set`.
+#[derive(serde::Deserialize)]
+struct Answers {
+    answers: Vec<String>,
+}
 
 struct SinkShim<T>(PhantomData<T>);
 
@@ -81,6 +90,28 @@ impl<T: Sink> SinkShim<T> {
         Self::stored(this, |store| store.remove(&read::lossy(key)))
     }
 
+    unsafe extern "C" fn knows(name: RStr<'_>) -> Status {
+        let known = read::text(name).is_some_and(|name| SECRET.contains(&name));
+        if known { Status::OK } else { Status::FATAL }
+    }
+
+    unsafe extern "C" fn ask(this: *mut c_void, name: RStr<'_>, options: RStr<'_>, to: &Report) -> Status {
+        // SAFETY: as in `configure`.
+        shared(unsafe { &*this.cast::<Shared<T>>() }, |value| {
+            let none = || Error::new(Fault::Config, "keeps nothing in the key store");
+            let secrets = value.secrets().ok_or_else(none)?;
+            let answer = match &*read::lossy(name) {
+                "asked" => json!({"asked": secrets.asked()}),
+                "set" => json!({"said": secrets.set(config::<Answers>(options)?.answers)?}),
+                "delete" => secrets.delete().map(|()| json!({}))?,
+                "is_set" => json!({"is_set": secrets.is_set()?}),
+                other => return Err(Error::new(Fault::Config, format!("knows no request {other:?}"))),
+            };
+            tell(to, answer.to_string().as_bytes());
+            Ok(Status::OK)
+        })
+    }
+
     fn stored(this: *mut c_void, f: impl FnOnce(&dyn crate::Store) -> Result<(), Error>) -> Status {
         // SAFETY: only the functions above call, with `this` as in `configure`.
         shared(unsafe { &*this.cast::<Shared<T>>() }, |value| {
@@ -114,4 +145,9 @@ pub fn store<T: Sink>() -> &'static StoreVtable {
             remove: SinkShim::<T>::remove,
         }
     }
+}
+
+/// The `secret/1` extension of a sink.
+pub fn secret<T: Sink>() -> &'static RequestVtable {
+    &const { RequestVtable { knows: SinkShim::<T>::knows, ask: SinkShim::<T>::ask } }
 }

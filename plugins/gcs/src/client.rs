@@ -8,7 +8,7 @@ use object_store::{
 };
 use plugin_api::{Error, Fault};
 
-use crate::{options::Options, service::Checked};
+use crate::{keys::Account, options::Options, service::Checked};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -16,7 +16,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const READ: Duration = Duration::from_secs(60);
 
 /// Makes the client. Credentials are looked for when they are needed.
-pub fn new(options: &Options) -> Result<GoogleCloudStorage, Error> {
+pub fn new(options: &Options, account: Option<&Account>) -> Result<GoogleCloudStorage, Error> {
     // Fails when it is set already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let wrong = |error: object_store::Error| {
@@ -25,18 +25,18 @@ pub fn new(options: &Options) -> Result<GoogleCloudStorage, Error> {
         Error::new(Fault::Config, format!("gcs: {said}"))
     };
     let mut client = ClientOptions::new()
-        .with_allow_http(!options.place.tls)
+        .with_allow_http(!options.way.place.tls)
         .with_timeout_disabled()
         .with_connect_timeout(CONNECT)
         .with_read_timeout(READ);
-    if let Some(pem) = &options.ca {
+    if let Some(pem) = &options.way.ca {
         for certificate in Certificate::from_pem_bundle(pem).map_err(wrong)? {
             client = client.with_root_certificate(certificate);
         }
     }
-    if let Some(proxy) = &options.proxy {
+    if let Some(proxy) = &options.way.proxy {
         client = client
-            .with_proxy_url(proxy.url_with_login())
+            .with_proxy_url(proxy.url_with_login().as_str())
             .with_proxy_excludes("169.254.169.254,metadata.google.internal");
     }
     let retry = RetryConfig { max_retries: 0, retry_timeout: Duration::ZERO, ..RetryConfig::default() };
@@ -45,9 +45,9 @@ pub fn new(options: &Options) -> Result<GoogleCloudStorage, Error> {
         .with_client_options(client)
         // The host waits and tries again.
         .with_retry(retry)
-        .with_http_connector(Checked);
-    if let Some(path) = &options.config.service_account {
-        builder = builder.with_service_account_path(path);
+        .with_http_connector(Checked { kms_key: options.config.kms_key.clone() });
+    if let Some(account) = account {
+        builder = builder.with_service_account_key(account.text.as_str());
     } else if let Ok(path) = env::var("GOOGLE_APPLICATION_CREDENTIALS") {
         builder = builder.with_application_credentials(path);
     }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod keys;
 mod options;
 mod parts;
 mod probe;
@@ -13,18 +14,66 @@ mod put;
 mod service;
 mod store;
 
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use keys::Account;
+use net::Trouble;
 use object_store::gcp::GoogleCloudStorage;
+use options::{Options, SINK};
 use plugin_api::prelude::*;
 
-pub use options::Config;
+pub use options::{Config, Credentials};
 
 /// The sink.
 pub struct Gcs {
-    options: options::Options,
+    config: Config,
+    run: Arc<net::Run>,
+    state: Option<PathBuf>,
+    /// The bucket, once what opens it is known.
+    ready: Mutex<Option<Arc<Bucket>>>,
+}
+
+/// A bucket and what opens it.
+struct Bucket {
+    options: Options,
     client: GoogleCloudStorage,
-    run: net::Run,
+    run: Arc<net::Run>,
     /// Notes of uploads that are under way, if there is a place for them.
     uploads: Option<net::Uploads>,
+}
+
+impl Gcs {
+    /// Does something with the bucket. What the key store has is read when it is needed, and again when it was refused.
+    fn with<T>(&self, f: impl AsyncFnOnce(&Bucket) -> Result<T, Trouble>) -> Result<T, Error> {
+        let bucket = self.bucket()?;
+        let result = self.run.call(f(&bucket)).map_err(|trouble| bucket.options.way.explain(trouble));
+        if result.as_ref().is_err_and(|error| error.fault == Fault::Credentials) {
+            *self.ready() = None;
+        }
+        result
+    }
+
+    fn bucket(&self) -> Result<Arc<Bucket>, Error> {
+        let mut ready = self.ready();
+        if let Some(bucket) = &*ready {
+            return Ok(bucket.clone());
+        }
+        let account = Account::of(&self.config)?;
+        let options = Options::new(self.config.clone(), account.as_ref())?;
+        let (config, place) = (&options.config, &options.way.place);
+        let store = format!("{place} {} {}", config.bucket, config.prefix);
+        let uploads = self.state.as_ref().map(|state| net::Uploads::new(state, &store));
+        let client = client::new(&options, account.as_ref())?;
+        let bucket = Bucket { options, client, run: self.run.clone(), uploads };
+        Ok(ready.insert(Arc::new(bucket)).clone())
+    }
+
+    fn ready(&self) -> MutexGuard<'_, Option<Arc<Bucket>>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Sink for Gcs {
@@ -33,21 +82,26 @@ impl Sink for Gcs {
     const SCHEME: &'static str = "gs";
 
     fn new(config: Config, host: &Host) -> Result<Self, Error> {
-        let options = options::Options::new(config)?;
-        let run = net::Run::new("gcs", options.part_size, options.concurrency)?;
-        let client = client::new(&options)?;
-        let config = &options.config;
-        let store = format!("{} {} {}", options.place, config.bucket, config.prefix);
-        let uploads = host.state_folder().map(|state| net::Uploads::new(&state, &store));
-        Ok(Self { options, client, run, uploads })
+        let options = Options::new(config, None)?;
+        let run = Arc::new(net::Run::new(SINK, options.part_size, options.config.concurrency)?);
+        let state = host.state_folder();
+        let gcs = Self { config: options.config, run, state, ready: Mutex::default() };
+        // A key in a file is the config's to be right; one in the key store may come later.
+        if gcs.config.credentials == Credentials::Chain {
+            gcs.bucket()?;
+        }
+        Ok(gcs)
     }
 
     fn probe(&self, report: &mut dyn FnMut(Value)) -> Result<(), Error> {
-        probe::steps(self, report)
+        let bucket = self.bucket()?;
+        let Options { config, way, .. } = &bucket.options;
+        let signed = async |step: &str| probe::signed(&bucket, step).await;
+        way.probe(&self.run, &config.bucket, &config.probe, signed, report)
     }
 
     fn put(&self, object: &Object<'_>) -> Result<(), Error> {
-        self.run.call(put::put(self, object)).map_err(|trouble| self.explain(trouble))
+        self.with(async |bucket| put::put(bucket, object).await)
     }
 
     fn stop(&self) {
@@ -55,6 +109,10 @@ impl Sink for Gcs {
     }
 
     fn store(&self) -> Option<&dyn Store> {
+        Some(self)
+    }
+
+    fn secrets(&self) -> Option<&dyn Secrets> {
         Some(self)
     }
 }

@@ -65,26 +65,43 @@ impl Answered {
     }
 }
 
-/// Makes clients that check.
+/// Makes clients that check, and have what they store encrypted with a key.
 #[derive(Debug)]
-pub struct Checked;
+pub struct Checked {
+    /// The key of Google's key management; none: as the bucket says.
+    pub kms_key: Option<String>,
+}
 
 impl HttpConnector for Checked {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(Service(ReqwestConnector::default().connect(options)?)))
+        let inner = ReqwestConnector::default().connect(options)?;
+        Ok(HttpClient::new(Service { inner, kms_key: self.kms_key.clone() }))
     }
 }
 
 #[derive(Debug)]
-struct Service(HttpClient);
+struct Service {
+    inner: HttpClient,
+    kms_key: Option<String>,
+}
 
 #[async_trait::async_trait]
 impl HttpService for Service {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let query = request.uri().query().unwrap_or_default();
+        let query = request.uri().query().unwrap_or_default().to_owned();
         // Nothing is overwritten by putting parts together either.
         if request.method() == "POST" && query.contains("uploadId=") {
             request.headers_mut().insert("x-goog-if-generation-match", "0".parse().map_err(header)?);
+        }
+        // An object is encrypted as was said when it, or its upload in parts, was begun.
+        let begins = match request.method().as_str() {
+            "PUT" => !query.contains("uploadId="),
+            "POST" => query.starts_with("uploads"),
+            _ => false,
+        };
+        if let Some(key) = self.kms_key.as_ref().filter(|_| begins) {
+            let key = key.parse().map_err(header)?;
+            request.headers_mut().insert("x-goog-encryption-kms-key-name", key);
         }
         if request.method() == "PUT" {
             let bytes = request.body().clone().collect().await?.to_bytes();
@@ -93,7 +110,7 @@ impl HttpService for Service {
             request.headers_mut().insert("x-goog-hash", value.parse().map_err(header)?);
             *request.body_mut() = bytes.into();
         }
-        let response = self.0.execute(request).await?;
+        let response = self.inner.execute(request).await?;
         let status = response.status().as_u16();
         // These the SDK knows what to do with.
         if response.status().is_success() || matches!(status, 304 | 409 | 412) {

@@ -1,14 +1,14 @@
 //! Reading back and removing (`store/1`).
 
 use futures_util::StreamExt;
-use net::Cause;
+use net::{Cause, Failed, Trouble};
 use object_store::{GetOptions, GetRange, ObjectStore, path::Path};
 use plugin_api::{Error, Fault, Store};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Gcs,
-    put::{Failed, Trouble, path},
+    Bucket, Gcs,
+    put::{failed, path},
 };
 
 /// How often a read that was cut off goes on.
@@ -16,28 +16,26 @@ const TRIES: usize = 4;
 
 impl Store for Gcs {
     fn list(&self, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Error> {
-        self.run.call(list(self, prefix, each)).map_err(|trouble| self.explain(trouble))
+        self.with(async |bucket| list(bucket, prefix, each).await)
     }
 
     fn get(&self, key: &str, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
-        let key = path(&self.options.key(key));
-        self.run.call(get(self, &key, each)).map_err(|trouble| self.explain(trouble))
+        self.with(async |bucket| get(bucket, &path(&bucket.options.key(key)), each).await)
     }
 
     fn remove(&self, key: &str) -> Result<(), Error> {
-        let key = path(&self.options.key(key));
-        self.run.call(remove(self, &key)).map_err(|trouble| self.explain(trouble))
+        self.with(async |bucket| remove(bucket, &path(&bucket.options.key(key))).await)
     }
 }
 
-async fn list(gcs: &Gcs, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Trouble> {
+async fn list(gcs: &Bucket, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Trouble> {
     let own = &gcs.options.config.prefix;
     let prefix = format!("{own}{prefix}");
     // The SDK lists whole folders only.
     let folder = prefix.rsplit_once('/').map(|(folder, _)| path(folder));
     let mut objects = gcs.client.list(folder.as_ref());
     while let Some(object) = objects.next().await {
-        let object = object.map_err(Failed::from)?;
+        let object = object.map_err(failed)?;
         let key = decoded(object.location.as_ref());
         if let Some(key) = key.strip_prefix(own.as_str()).filter(|_| key.starts_with(&prefix)) {
             each(key, object.size);
@@ -59,7 +57,7 @@ fn decoded(path: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-async fn get(gcs: &Gcs, key: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), Trouble> {
+async fn get(gcs: &Bucket, key: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), Trouble> {
     let mut offset = 0;
     for _ in 0..TRIES {
         match get_from(gcs, key, &mut offset, each).await {
@@ -75,33 +73,34 @@ async fn get(gcs: &Gcs, key: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), T
 
 /// Reads from an offset on; what is stored never changes.
 async fn get_from(
-    gcs: &Gcs,
+    gcs: &Bucket,
     key: &Path,
     offset: &mut u64,
     each: &mut dyn FnMut(&[u8]),
 ) -> Result<(), Failed> {
     let range = (*offset > 0).then_some(GetRange::Offset(*offset));
-    let found = gcs.client.get_opts(key, GetOptions { range, ..GetOptions::default() }).await?;
+    let found =
+        gcs.client.get_opts(key, GetOptions { range, ..GetOptions::default() }).await.map_err(failed)?;
     let end = found.meta.size;
     let mut pieces = found.into_stream();
     while let Some(piece) = pieces.next().await {
-        let piece = piece?;
+        let piece = piece.map_err(failed)?;
         *offset += piece.len() as u64;
         each(&piece);
     }
     if *offset < end { Err(Failed::of(Cause::Cut)) } else { Ok(()) }
 }
 
-async fn remove(gcs: &Gcs, key: &Path) -> Result<(), Trouble> {
+async fn remove(gcs: &Bucket, key: &Path) -> Result<(), Trouble> {
     let gone = gcs.client.delete_stream(futures_util::stream::iter([Ok(key.clone())]).boxed()).next().await;
-    match gone.transpose().map_err(Failed::from) {
+    match gone.transpose().map_err(failed) {
         Err(failed) if failed.status != Some(404) => Err(failed.into()),
         _ => Ok(()),
     }
 }
 
 /// The hash of what is stored under a key.
-pub async fn sha256(gcs: &Gcs, key: &Path) -> Result<Vec<u8>, Trouble> {
+pub async fn sha256(gcs: &Bucket, key: &Path) -> Result<Vec<u8>, Trouble> {
     let mut hash = Sha256::new();
     get(gcs, key, &mut |bytes| hash.update(bytes)).await?;
     Ok(hash.finalize().to_vec())

@@ -52,6 +52,8 @@ pub enum Cause {
     Clock(Option<i64>),
     /// No credentials were found.
     NoCredentials,
+    /// The key store of this computer can't be used, for this reason.
+    KeyStore(String),
     /// The credentials' time is over.
     Expired,
     /// The credentials are wrong, or don't allow it.
@@ -88,6 +90,7 @@ impl Cause {
             Self::ProxyAuth => "proxy_auth",
             Self::Clock(_) => "clock",
             Self::NoCredentials => "no_credentials",
+            Self::KeyStore(_) => "key_store",
             Self::Expired => "expired",
             Self::Denied(_) => "denied",
             Self::NoBucket => "no_bucket",
@@ -103,7 +106,7 @@ impl Cause {
     /// What the host may do about it. Only a rejection is for good: elsewhere the object is fine, the way isn't.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::NoCredentials | Self::Expired | Self::Denied(_) => Fault::Credentials,
+            Self::NoCredentials | Self::KeyStore(_) | Self::Expired | Self::Denied(_) => Fault::Credentials,
             Self::NoBucket | Self::WrongRegion(_) => Fault::Missing,
             Self::Quota => Fault::Full,
             Self::Busy(_) | Self::Server(_) => Fault::Busy,
@@ -153,6 +156,11 @@ impl Cause {
             Self::NoCredentials => {
                 format!(
                     "there are no credentials for {host}; see the README on how to give them, not in the config"
+                )
+            }
+            Self::KeyStore(why) => {
+                format!(
+                    "the credentials for {host} are in this computer's key store, which is shut ({why}); unlock it"
                 )
             }
             Self::Expired => format!("the credentials for {host} have expired; renew them or sign in again"),

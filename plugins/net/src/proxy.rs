@@ -7,6 +7,7 @@ use std::{
 };
 
 use plugin_api::{Error, Fault};
+use zeroize::Zeroizing;
 
 use crate::{Cause, loopback};
 
@@ -18,7 +19,7 @@ pub struct Proxy {
     /// Its port.
     pub port: u16,
     /// `user:password`, from the environment only.
-    login: Option<String>,
+    login: Option<Zeroizing<String>>,
 }
 
 impl fmt::Debug for Proxy {
@@ -64,20 +65,22 @@ impl Proxy {
     }
 
     /// As a URL with user and password, for a client library that takes them so; never printed.
-    pub fn url_with_login(&self) -> String {
-        self.login.as_ref().map_or_else(|| self.url(), |login| format!("http://{login}@{self}"))
+    pub fn url_with_login(&self) -> Zeroizing<String> {
+        let url = self.login.as_ref().map(|login| format!("http://{}@{self}", login.as_str()));
+        url.unwrap_or_else(|| self.url()).into()
     }
 
     /// User and password, if there are any.
     pub fn login(&self) -> Option<(&str, &str)> {
-        self.login.as_deref().map(|login| login.split_once(':').unwrap_or((login, "")))
+        self.login.as_ref().map(|login| login.split_once(':').unwrap_or((login.as_str(), "")))
     }
 
     fn parse(url: &str) -> Option<Self> {
         let rest = url.strip_prefix("http://").or(if url.contains("://") { None } else { Some(url) })?;
         let rest = rest.split(['/', '?']).next()?;
-        let (login, place) =
-            rest.rsplit_once('@').map_or((None, rest), |(login, place)| (Some(login.to_owned()), place));
+        let (login, place) = rest
+            .rsplit_once('@')
+            .map_or((None, rest), |(login, place)| (Some(login.to_owned().into()), place));
         let (host, port) = place.rsplit_once(':').unwrap_or((place, "80"));
         let port = port.parse().ok()?;
         (!host.is_empty()).then(|| Self { host: host.trim_matches(['[', ']']).to_owned(), port, login })
@@ -89,7 +92,8 @@ impl Proxy {
         let login = self.login.as_ref().map_or(String::new(), |login| {
             format!("Proxy-Authorization: Basic {}\r\n", base64(login.as_bytes()))
         });
-        let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n");
+        let request =
+            Zeroizing::new(format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n"));
         stream.write_all(request.as_bytes()).map_err(lost)?;
         let mut head = Vec::new();
         let mut byte = [0];

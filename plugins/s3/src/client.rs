@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, identity::IdentityCache, retry::RetryConfig, timeout::TimeoutConfig,
+};
 use aws_sdk_s3::{
     Client,
     config::{
@@ -19,7 +21,10 @@ use aws_smithy_http_client::{
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, interceptors::dyn_dispatch_hint};
 use plugin_api::{Error, Fault};
 
-use crate::options::Options;
+use crate::{
+    keys,
+    options::{Credentials, Options},
+};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -42,6 +47,11 @@ pub async fn new(options: &Options) -> Result<Client, Error> {
     if let Some(profile) = &config.profile {
         loader = loader.profile_name(profile);
     }
+    if config.credentials == Credentials::Keyring {
+        let patient = IdentityCache::lazy().load_timeout(keys::PATIENCE + CONNECT);
+        loader =
+            loader.credentials_provider(keys::Provider(keys::entry(options))).identity_cache(patient.build());
+    }
     let mut builder = aws_sdk_s3::config::Builder::from(&loader.load().await)
         .force_path_style(config.path_style)
         .interceptor(Encrypted { plain: config.allow_http });
@@ -53,10 +63,10 @@ pub async fn new(options: &Options) -> Result<Client, Error> {
 
 fn connections(options: &Options) -> Result<SharedHttpClient, Error> {
     let trust = TrustStore::default();
-    let trust = options.ca.iter().fold(trust, |trust, pem| trust.with_pem_certificate(pem.clone()));
+    let trust = options.way.ca.iter().fold(trust, |trust, pem| trust.with_pem_certificate(pem.clone()));
     let other = |error: &dyn std::fmt::Display| Error::new(Fault::Config, format!("s3: {error}"));
     let tls = TlsContext::builder().with_trust_store(trust).build().map_err(|error| other(&error))?;
-    let proxy = match &options.proxy {
+    let proxy = match &options.way.proxy {
         None => ProxyConfig::disabled(),
         Some(proxy) => {
             let config = ProxyConfig::all(proxy.url()).map_err(|error| other(&error))?;

@@ -1,75 +1,45 @@
 //! What the store or the way to it refused, in words of what to do.
 
-use std::{error::Error as StdError, time::Duration};
+use std::error::Error as StdError;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use net::Cause;
-use plugin_api::Error;
+use net::{Cause, Failed, Shut};
 
-use crate::S3;
-
-/// A request that wasn't done.
-#[derive(Debug)]
-pub struct Failed {
-    /// What the store answered, if it did.
-    pub status: Option<u16>,
-    /// What the store calls it.
-    pub code: String,
-    /// What it means.
-    pub cause: Cause,
-    /// How long the store wants to be left alone.
-    pub wait: Option<Duration>,
-}
-
-impl Failed {
-    /// Whether the store answered with this code or status.
-    pub fn is(&self, code: &str, status: u16) -> bool {
-        self.code == code || (self.code.is_empty() && self.status == Some(status))
-    }
-
-    /// A failure that no server answered with.
-    pub fn other(text: impl Into<String>) -> Self {
-        Self::of(Cause::Other(text.into()))
-    }
-
-    /// A request that got no answer.
-    pub fn of(cause: Cause) -> Self {
-        Self { status: None, code: String::new(), cause, wait: None }
-    }
-}
-
-impl<E: ProvideErrorMetadata + StdError + Send + Sync + 'static> From<SdkError<E, HttpResponse>> for Failed {
-    fn from(error: SdkError<E, HttpResponse>) -> Self {
-        let header =
-            |name| error.raw_response().and_then(|answer| answer.headers().get(name)).map(str::to_owned);
-        let wait = header("retry-after").and_then(|value| net::retry_after(&value));
-        let status = error.raw_response().map(|answer| answer.status().as_u16());
-        let code = error.code().unwrap_or_default().to_owned();
-        let cause = match (&error, status) {
-            (SdkError::TimeoutError(_), _) => Cause::Dropped,
-            (SdkError::ResponseError(_) | SdkError::ServiceError(_), Some(status)) => {
-                let answer = Answer {
-                    code: &code,
-                    message: error.message().unwrap_or_default(),
-                    status,
-                    region: header("x-amz-bucket-region"),
-                    ahead: header("date").and_then(|date| net::ahead(&date)),
-                    page: header("location")
-                        .filter(|_| header("content-type").is_some_and(|kind| kind.contains("html"))),
-                };
-                answer.cause()
-            }
-            _ => on_the_way(&error),
-        };
-        Self { status, code, cause, wait }
-    }
+/// What a request of the SDK's came to, if it wasn't done.
+pub fn failed<E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(
+    error: SdkError<E, HttpResponse>,
+) -> Failed {
+    let header = |name| error.raw_response().and_then(|answer| answer.headers().get(name)).map(str::to_owned);
+    let wait = header("retry-after").and_then(|value| net::retry_after(&value));
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    let code = error.code().unwrap_or_default().to_owned();
+    let cause = match (&error, status) {
+        (SdkError::TimeoutError(_), _) => Cause::Dropped,
+        (SdkError::ResponseError(_) | SdkError::ServiceError(_), Some(status)) => {
+            let answer = Answer {
+                code: &code,
+                message: error.message().unwrap_or_default(),
+                status,
+                region: header("x-amz-bucket-region"),
+                ahead: header("date").and_then(|date| net::ahead(&date)),
+                page: header("location")
+                    .filter(|_| header("content-type").is_some_and(|kind| kind.contains("html"))),
+            };
+            answer.cause()
+        }
+        _ => on_the_way(&error),
+    };
+    Failed { status, code, cause, wait }
 }
 
 /// What stopped a request before anybody answered.
 fn on_the_way(error: &(dyn StdError + 'static)) -> Cause {
     let credentials = net::chain(error).find_map(|error| error.downcast_ref::<CredentialsError>());
+    if let Some(shut) = net::chain(error).find_map(|error| error.downcast_ref::<Shut>()) {
+        return Cause::KeyStore(shut.0.clone());
+    }
     match (net::cause_of(error), credentials) {
         (_, Some(CredentialsError::CredentialsNotLoaded(_))) => Cause::NoCredentials,
         (None, Some(_)) => {
@@ -135,44 +105,6 @@ impl Answer<'_> {
                 500.. => Cause::Server(self.status),
                 _ => Cause::Other(format!("refused with {}", said())),
             },
-        }
-    }
-}
-
-/// Why a call ended without having done its work.
-#[derive(Debug)]
-pub enum Trouble {
-    /// Known in full.
-    Error(Error),
-    /// A request wasn't done; a closer look may tell more.
-    Failed(Failed),
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
-impl From<Failed> for Trouble {
-    fn from(failed: Failed) -> Self {
-        Self::Failed(failed)
-    }
-}
-
-impl S3 {
-    /// For the host, after a closer look where the error alone leaves open who is behind it.
-    pub fn explain(&self, trouble: Trouble) -> Error {
-        let failed = match trouble {
-            Trouble::Error(error) => return error,
-            Trouble::Failed(failed) => failed,
-        };
-        let options = &self.options;
-        let cause = net::look(failed.cause, &options.place, options.proxy.as_ref(), &options.roots);
-        let error = cause.error("s3", &options.place);
-        match failed.wait {
-            Some(wait) => error.retry_after(wait),
-            None => error,
         }
     }
 }

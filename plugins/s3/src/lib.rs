@@ -8,25 +8,26 @@
 
 mod client;
 mod fault;
+mod keys;
+mod moving;
 mod options;
-mod pace;
 mod parts;
 mod probe;
 mod put;
 mod store;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::atomic::AtomicBool;
 
 use plugin_api::prelude::*;
 
-pub use options::{Config, Encryption};
+use options::SINK;
+pub use options::{Config, Credentials, Encryption};
 
 /// The sink.
 pub struct S3 {
     options: options::Options,
     client: aws_sdk_s3::Client,
     run: net::Run,
-    pace: Option<Arc<pace::Pace>>,
     /// Notes of uploads that are under way, if there is a place for them.
     uploads: Option<net::Uploads>,
     /// Whether the store knows `If-None-Match`; until it says otherwise it does.
@@ -40,21 +41,22 @@ impl Sink for S3 {
 
     fn new(config: Config, host: &Host) -> Result<Self, Error> {
         let options = options::Options::new(config)?;
-        let run = net::Run::new("s3", options.part_size, options.concurrency)?;
+        let run = net::Run::new(SINK, options.part_size, options.config.concurrency)?;
         let client = run.block_on(client::new(&options))?;
         let config = &options.config;
-        let store = format!("{} {} {}", options.place, config.bucket, config.prefix);
+        let store = format!("{} {} {}", options.way.place, config.bucket, config.prefix);
         let uploads = host.state_folder().map(|state| net::Uploads::new(&state, &store));
-        let pace = options.bandwidth.map(pace::Pace::new);
-        Ok(Self { options, client, run, pace, uploads, conditional: AtomicBool::new(true) })
+        Ok(Self { options, client, run, uploads, conditional: AtomicBool::new(true) })
     }
 
     fn probe(&self, report: &mut dyn FnMut(Value)) -> Result<(), Error> {
-        probe::steps(self, report)
+        let config = &self.options.config;
+        let signed = async |step: &str| probe::signed(self, step).await;
+        self.options.way.probe(&self.run, &config.bucket, &config.probe, signed, report)
     }
 
     fn put(&self, object: &Object<'_>) -> Result<(), Error> {
-        self.run.call(put::put(self, object)).map_err(|trouble| self.explain(trouble))
+        self.run.call(put::put(self, object)).map_err(|trouble| self.options.way.explain(trouble))
     }
 
     fn stop(&self) {
@@ -62,6 +64,10 @@ impl Sink for S3 {
     }
 
     fn store(&self) -> Option<&dyn Store> {
+        Some(self)
+    }
+
+    fn secrets(&self) -> Option<&dyn Secrets> {
         Some(self)
     }
 }

@@ -1,9 +1,13 @@
 //! The sink's part of the config, and what it comes to.
 
-use std::{fs, path::Path};
-
-use net::{Place, Proxy};
+use net::{
+    Place, Way,
+    way::{self, wrong},
+};
 use plugin_api::prelude::*;
+
+/// The sink's name.
+pub const SINK: &str = "s3";
 
 config! {
     /// How the store encrypts what it keeps.
@@ -12,6 +16,16 @@ config! {
         S3,
         /// With a key of its key management.
         Kms,
+    }
+}
+
+config! {
+    /// Where the credentials are.
+    pub enum Credentials {
+        /// Where the AWS tools look: environment, profile, single sign-on, the machine's own role.
+        Chain,
+        /// In the key store of the operating system; `candor secret set` puts them there.
+        Keyring,
     }
 }
 
@@ -56,6 +70,10 @@ config! {
         /// The profile of the AWS config files.
         #[serde(default)]
         pub profile: Option<String>,
+        /// Where the credentials are.
+        #[serde(default = "credentials")]
+        #[schemars(extend("x-raises" = "never"))]
+        pub credentials: Credentials,
         /// How the store encrypts what it keeps; not said: as the bucket says.
         #[serde(default)]
         #[schemars(extend("x-raises" = [["s3", "kms"], null]))]
@@ -72,10 +90,6 @@ config! {
         #[schemars(range(min = 1, max = 16))]
         #[schemars(extend("x-raises" = "never"))]
         pub concurrency: u32,
-        /// At most so many bytes a second; not said: as fast as it goes.
-        #[serde(default)]
-        #[schemars(extend("x-raises" = "never", "examples" = ["500kB"]))]
-        pub bandwidth: Option<String>,
         /// What `candor doctor` reaches for besides the store, to tell a blocked store from a broken network.
         #[serde(default = "probe")]
         #[schemars(extend("x-raises" = "never"))]
@@ -85,10 +99,15 @@ config! {
 
 /// The way to do it right.
 const SECRET: &str = "secrets have no place in this file: remove the line, and use a profile of ~/.aws/credentials \
-    (profile = \"…\") or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the agent's environment, or credentials = \"keyring\"";
+    (profile = \"…\") or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the agent's environment, \
+    or `candor secret set` and credentials = \"keyring\"";
 
 fn region() -> String {
     "us-east-1".to_owned()
+}
+
+fn credentials() -> Credentials {
+    Credentials::Chain
 }
 
 fn part_size() -> String {
@@ -103,78 +122,28 @@ fn probe() -> String {
     "example.com:443".to_owned()
 }
 
-/// The smallest part stores take, except for the last one.
-const SMALLEST: u64 = 5 << 20;
-/// The largest part that is sent from memory.
-const LARGEST: u64 = 64 << 20;
-
 /// The config, checked.
 pub struct Options {
     pub config: Config,
-    pub place: Place,
-    pub proxy: Option<Proxy>,
-    pub roots: net::Roots,
-    /// The text of `ca`.
-    pub ca: Option<Vec<u8>>,
+    pub way: Way,
     pub part_size: u64,
-    pub concurrency: u32,
-    /// Bytes a second.
-    pub bandwidth: Option<u64>,
 }
 
 impl Options {
     /// Checks a config.
     pub fn new(mut config: Config) -> Result<Self, Error> {
-        if config.bucket.is_empty() || config.bucket.contains(['/', ' ', ':']) {
-            return Err(wrong("bucket", "not a bucket's name; write the name alone, such as \"activity\""));
-        }
-        if !config.prefix.is_empty() && !config.prefix.ends_with('/') {
-            config.prefix.push('/');
-        }
-        if config.prefix.starts_with('/') || config.prefix.contains("//") {
-            return Err(wrong("prefix", "has an empty part; write it like \"candor/team\""));
-        }
-        let ca = config
-            .ca
-            .as_ref()
-            .map(|path| fs::read(Path::new(path)).map_err(|error| wrong("ca", &format!("{path}: {error}"))));
-        let ca = ca.transpose()?;
-        let roots =
-            net::roots(ca.as_deref()).map_err(|error| Error::new(error.fault, format!("s3: {error}")))?;
-        let mut place = place(&config)?;
-        let proxy = match &config.proxy {
-            Some(url) => Some(
-                Proxy::configured(url).map_err(|error| Error::new(error.fault, format!("s3: {error}")))?,
-            ),
-            None => Proxy::from_environment(&place.host, place.tls),
-        };
-        place.proxy = proxy.as_ref().map(ToString::to_string);
-        let size = |key, text: &str| {
-            net::bytes(text).ok_or_else(|| wrong(key, "not a size; write it like \"8MiB\" or \"500kB\""))
-        };
-        let part_size = size("part_size", &config.part_size)?;
-        if !(SMALLEST..=LARGEST).contains(&part_size) {
-            return Err(wrong("part_size", "write at least \"5MiB\" and at most \"64MiB\""));
-        }
-        let bandwidth = config.bandwidth.as_ref().map(|text| size("bandwidth", text)).transpose()?;
-        if bandwidth.is_some_and(|bandwidth| bandwidth < 1_000) {
-            return Err(wrong(
-                "bandwidth",
-                "with less than \"1kB\" a second nothing would arrive; write more",
-            ));
-        }
-        let concurrency = config.concurrency.clamp(1, 16);
-        Ok(Self { place, proxy, roots, ca, part_size, concurrency, bandwidth, config })
+        way::bucket(SINK, &config.bucket)?;
+        config.prefix = way::prefix(SINK, &config.prefix)?;
+        let way = Way::new(SINK, place(&config)?, config.ca.as_deref(), config.proxy.as_deref())?;
+        let part_size = way::part_size(SINK, &config.part_size)?;
+        config.concurrency = config.concurrency.clamp(1, 16);
+        Ok(Self { way, part_size, config })
     }
 
     /// The key in the bucket of a key of the host's.
     pub fn key(&self, key: &str) -> String {
         format!("{}{key}", self.config.prefix)
     }
-}
-
-fn wrong(key: &str, text: &str) -> Error {
-    Error::new(Fault::Config, format!("s3: `{key}`: {text}"))
 }
 
 /// Whom the sink talks to.
@@ -184,11 +153,15 @@ fn place(config: &Config) -> Result<Place, Error> {
         return Ok(Place { host, port: 443, tls: true, proxy: None });
     };
     // What was written isn't repeated: somebody may have put a password into it.
-    let bad = || wrong("endpoint", "not an address; write it like \"https://s3.example.com\"");
+    let bad = || wrong(SINK, "endpoint", "not an address; write it like \"https://s3.example.com\"");
     let (scheme, rest) = endpoint.split_once("://").ok_or_else(bad)?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Err(wrong("endpoint", "secrets have no place in an address; remove what is before the @"));
+        return Err(wrong(
+            SINK,
+            "endpoint",
+            "secrets have no place in an address; remove what is before the @",
+        ));
     }
     let tls = match scheme {
         "https" => true,
@@ -204,7 +177,7 @@ fn place(config: &Config) -> Result<Place, Error> {
     }
     if !tls && !net::loopback(host) && !config.allow_http {
         let text = "without TLS anybody on the way could read and change what is sent; write https://, or allow_http = true if you must";
-        return Err(wrong("endpoint", text));
+        return Err(wrong(SINK, "endpoint", text));
     }
     let host = if config.path_style { host.to_owned() } else { format!("{}.{host}", config.bucket) };
     Ok(Place { host, port, tls, proxy: None })
@@ -226,7 +199,6 @@ mod tests {
             (json!({"bucket": "b", "prefix": "/x"}), "`prefix`"),
             (json!({"bucket": "b", "part_size": "1MiB"}), "5MiB"),
             (json!({"bucket": "b", "part_size": "big"}), "`part_size`"),
-            (json!({"bucket": "b", "bandwidth": "1"}), "`bandwidth`"),
             (json!({"bucket": "b", "ca": "/no/such.pem"}), "/no/such.pem"),
             (json!({"bucket": "b", "endpoint": "s3.example.com"}), "https://"),
             (json!({"bucket": "b", "endpoint": "ftp://s3.example.com"}), "https://"),
@@ -263,7 +235,7 @@ mod tests {
 
     #[test]
     fn the_place_is_where_the_sdk_goes() {
-        let place = |config| options(config).unwrap().place.to_string();
+        let place = |config| options(config).unwrap().way.place.to_string();
         assert_eq!(place(json!({"bucket": "b", "region": "eu-west-1"})), "b.s3.eu-west-1.amazonaws.com:443");
         assert_eq!(place(json!({"bucket": "b", "endpoint": "https://s3.x.org/"})), "b.s3.x.org:443");
         assert_eq!(

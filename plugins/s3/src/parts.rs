@@ -1,9 +1,8 @@
 //! Storing a large object in parts.
 //!
-//! The object is read once, front to back: each part's CRC-64 goes with it, the whole one's is made of them and checked
-//! by the store at the end, and the SHA-256 of the whole is checked here before the store is asked to put it together.
+//! Each part's CRC-64 goes with it, and the whole one's is made of them and checked by the store at the end.
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_s3::{
     operation::complete_multipart_upload::CompleteMultipartUploadError,
@@ -11,29 +10,21 @@ use aws_sdk_s3::{
 };
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use crc_fast::{CrcAlgorithm::Crc64Nvme, checksum, checksum_combine};
-use futures_util::{
-    StreamExt,
-    future::{Either, pending, select},
-    stream::FuturesUnordered,
-};
-use net::{Cause, Sent, Upload, hex};
+use crc_fast::{CrcAlgorithm::Crc64Nvme, checksum_combine};
+use net::{Failed, Sending, Sent, Trouble, Upload, hex};
 use plugin_api::Object;
-use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
 use crate::{
     S3,
-    fault::{Failed, Trouble},
-    pace::{self, Progress},
-    put::{self, ANSWER, encryption, known, metadata, moving, spoiled, timed},
+    fault::failed,
+    moving::{ANSWER, Progress, body, moving, timed},
+    options::SINK,
+    put::{self, encryption, known, metadata},
 };
 
 /// How long a store may take to put parts together.
 const TOGETHER: Duration = Duration::from_secs(10 * 60);
-/// Stores take no more parts than this.
-const MOST: u64 = 10_000;
-
 /// Stores a large object, going on where an earlier try ended.
 pub async fn put(s3: &S3, object: &Object<'_>, key: &str) -> Result<(), Trouble> {
     give_up_old(s3).await;
@@ -51,7 +42,14 @@ pub async fn put(s3: &S3, object: &Object<'_>, key: &str) -> Result<(), Trouble>
     if upload.id.is_empty() {
         return Ok(());
     }
-    let sent = send(s3, object, &upload, &there).await;
+    let uploads = s3.uploads.as_ref();
+    let concurrency = s3.options.config.concurrency;
+    let sending = Sending { sink: SINK, run: &s3.run, object, upload: &upload, uploads, concurrency };
+    let stored = |part: net::Part| {
+        let there = there.iter().find(|there| there.part_number == Some(part.number));
+        there.and_then(|there| tag(there, &upload.parts, part))
+    };
+    let sent = sending.send(stored, |part, bytes| put_part(s3, &upload, part, bytes)).await;
     let ended = match sent {
         Ok(parts) => complete(s3, object, &upload, parts).await,
         Err(trouble) => Err(trouble),
@@ -79,7 +77,7 @@ pub async fn put(s3: &S3, object: &Object<'_>, key: &str) -> Result<(), Trouble>
 
 /// Begins an upload, unless the object is there already: then its id is empty.
 async fn begin_new(s3: &S3, object: &Object<'_>, key: &str) -> Result<Upload, Trouble> {
-    let part_size = s3.options.part_size.max(object.len().div_ceil(MOST).next_multiple_of(1 << 20));
+    let part_size = net::part_size(s3.options.part_size, object);
     let sha256 = hex(object.sha256());
     let mut upload = Upload { key: key.to_owned(), id: String::new(), part_size, sha256, parts: Vec::new() };
     // Where looking isn't allowed or fails, what follows says why, or refuses at the end.
@@ -100,7 +98,7 @@ async fn begin_new(s3: &S3, object: &Object<'_>, key: &str) -> Result<Upload, Tr
         .set_metadata(Some(metadata(object, &upload.sha256)))
         .set_server_side_encryption(encryption(s3))
         .set_ssekms_key_id(s3.options.config.kms_key.clone());
-    let output = timed(request.send()).await?.map_err(Failed::from)?;
+    let output = timed(request.send()).await?.map_err(failed)?;
     upload.id = output
         .upload_id
         .filter(|id| !id.is_empty())
@@ -118,7 +116,7 @@ async fn parts(s3: &S3, upload: &Upload) -> Result<Vec<Part>, Failed> {
     loop {
         let request =
             s3.client.list_parts().bucket(&s3.options.config.bucket).key(&upload.key).upload_id(&upload.id);
-        let output = timed(request.set_part_number_marker(marker).send()).await?.map_err(Failed::from)?;
+        let output = timed(request.set_part_number_marker(marker).send()).await?.map_err(failed)?;
         parts.extend(output.parts.unwrap_or_default());
         marker = output.next_part_number_marker.filter(|_| output.is_truncated == Some(true));
         if marker.is_none() {
@@ -127,69 +125,16 @@ async fn parts(s3: &S3, upload: &Upload) -> Result<Vec<Part>, Failed> {
     }
 }
 
-/// Sends the parts that aren't there, a few at a time, and notes each that arrived.
-async fn send(s3: &S3, object: &Object<'_>, upload: &Upload, there: &[Part]) -> Result<Vec<Sent>, Trouble> {
-    let mut note = Upload { parts: Vec::new(), ..upload.clone() };
-    let mut sha256 = Sha256::new();
-    let mut under_way = FuturesUnordered::new();
-    let arrived = |note: &mut Upload, part: Sent| {
-        note.parts.push(part);
-        if let Some(uploads) = &s3.uploads {
-            uploads.write(note);
-        }
-    };
-    for index in 0..object.len().div_ceil(upload.part_size) {
-        while under_way.len() >= s3.options.concurrency as usize {
-            if let Some(part) = under_way.next().await {
-                arrived(&mut note, part?);
-            }
-        }
-        let offset = index * upload.part_size;
-        let len = upload.part_size.min(object.len() - offset);
-        // What is under way goes on while this waits: it holds the memory others wait for.
-        let memory = loop {
-            let next = async { if under_way.is_empty() { pending().await } else { under_way.next().await } };
-            match select(pin!(s3.run.memory(len)), pin!(next)).await {
-                Either::Left((memory, _)) => break memory?,
-                Either::Right((Some(part), _)) => arrived(&mut note, part?),
-                Either::Right((None, _)) => {}
-            }
-        };
-        let bytes = Bytes::from(put::read(object, offset, len)?);
-        sha256.update(&bytes);
-        let crc = checksum(Crc64Nvme, &bytes);
-        let number = i32::try_from(index + 1).unwrap_or(i32::MAX);
-        let stored = there.iter().find(|part| part.part_number == Some(number));
-        match stored.and_then(|part| tag(part, &upload.parts, crc, len)) {
-            Some(tag) => note.parts.push(Sent { number, tag, crc, len }),
-            None => under_way.push(async move {
-                let result = part(s3, upload, number, crc, bytes).await;
-                drop(memory);
-                result
-            }),
-        }
-    }
-    while let Some(part) = under_way.next().await {
-        arrived(&mut note, part?);
-    }
-    if sha256.finalize()[..] != object.sha256()[..] {
-        return Err(spoiled(object).into());
-    }
-    note.parts.sort_by_key(|part| part.number);
-    Ok(note.parts)
-}
-
 /// What the store calls a part, if it is the one with these bytes: by its checksum, or as was noted when it arrived.
-fn tag(part: &Part, noted: &[Sent], crc: u64, len: u64) -> Option<String> {
-    let tag = part.e_tag.clone()?;
-    let is_noted = || {
-        noted.iter().any(|sent| Some(sent.number) == part.part_number && sent.tag == tag && sent.crc == crc)
-    };
-    let is_same = match &part.checksum_crc64_nvme {
-        Some(checksum) => *checksum == text(crc),
+fn tag(there: &Part, noted: &[Sent], part: net::Part) -> Option<String> {
+    let tag = there.e_tag.clone()?;
+    let is_noted =
+        || noted.iter().any(|sent| sent.number == part.number && sent.tag == tag && sent.crc == part.crc);
+    let is_same = match &there.checksum_crc64_nvme {
+        Some(checksum) => *checksum == text(part.crc),
         None => is_noted(),
     };
-    (is_same && part.size.and_then(|size| u64::try_from(size).ok()) == Some(len)).then_some(tag)
+    (is_same && there.size.and_then(|size| u64::try_from(size).ok()) == Some(part.len)).then_some(tag)
 }
 
 /// A checksum as the store writes it.
@@ -197,36 +142,33 @@ fn text(crc: u64) -> String {
     base64::encode(crc.to_be_bytes())
 }
 
-async fn part(s3: &S3, upload: &Upload, number: i32, crc: u64, bytes: Bytes) -> Result<Sent, Trouble> {
-    let len = bytes.len() as u64;
-    let mut result = part_once(s3, upload, number, crc, bytes.clone()).await;
-    if matches!(&result, Err(Failed { cause: Cause::Cut, .. })) {
-        result = part_once(s3, upload, number, crc, bytes).await;
+async fn put_part(s3: &S3, upload: &Upload, part: net::Part, bytes: Bytes) -> Result<String, Trouble> {
+    let mut result = put_once(s3, upload, part, bytes.clone()).await;
+    if result.as_ref().is_err_and(Failed::is_cut) {
+        result = put_once(s3, upload, part, bytes).await;
     }
     let tag = result?;
-    debug!(part = number, "a part is there");
-    Ok(Sent { number, tag, crc, len })
+    debug!(part = part.number, "a part is there");
+    Ok(tag)
 }
 
-async fn part_once(s3: &S3, upload: &Upload, number: i32, crc: u64, bytes: Bytes) -> Result<String, Failed> {
-    let len = bytes.len() as u64;
+async fn put_once(s3: &S3, upload: &Upload, part: net::Part, bytes: Bytes) -> Result<String, Failed> {
     let progress = Progress::new();
-    let body = pace::body(s3.pace.as_ref(), bytes, &progress);
     let request = s3
         .client
         .upload_part()
         .bucket(&s3.options.config.bucket)
         .key(&upload.key)
         .upload_id(&upload.id)
-        .part_number(number)
-        .content_length(len as i64)
-        .checksum_crc64_nvme(text(crc))
-        .body(body)
+        .part_number(part.number)
+        .content_length(part.len as i64)
+        .checksum_crc64_nvme(text(part.crc))
+        .body(body(bytes, &progress))
         .customize()
         // TLS and the checksum guard the bytes; a hash for the signature alone would cost more than sending them.
         .disable_payload_signing();
-    let output = moving(&progress, ANSWER, request.send()).await?.map_err(Failed::from)?;
-    if output.checksum_crc64_nvme().is_some_and(|other| other != text(crc)) {
+    let output = moving(&progress, ANSWER, request.send()).await?.map_err(failed)?;
+    if output.checksum_crc64_nvme().is_some_and(|other| other != text(part.crc)) {
         return Err(Failed::other(
             "the store says it keeps other bytes than were sent; something on the way changes them",
         ));
@@ -261,8 +203,7 @@ async fn complete(s3: &S3, object: &Object<'_>, upload: &Upload, parts: Vec<Sent
         .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(list.collect())).build());
     // Putting together takes some stores a while.
     let output = moving(&Progress::new(), TOGETHER, request.send()).await?;
-    let output = output
-        .map_err(|error: aws_sdk_s3::error::SdkError<CompleteMultipartUploadError, _>| Failed::from(error))?;
+    let output = output.map_err(failed::<CompleteMultipartUploadError>)?;
     match output.checksum_crc64_nvme() {
         Some(other) if other != whole => {
             Err(Failed::other("the store put other bytes together than were sent").into())
@@ -286,7 +227,7 @@ async fn give_up(s3: &S3, upload: &Upload) {
         .bucket(&s3.options.config.bucket)
         .key(&upload.key)
         .upload_id(&upload.id);
-    match timed(request.send()).await.and_then(|result| result.map_err(Failed::from)) {
+    match timed(request.send()).await.and_then(|result| result.map_err(failed)) {
         Err(failed) if !failed.is("NoSuchUpload", 404) => {
             info!(key = upload.key, "an upload that was given up stays in the store; it is tried again");
         }

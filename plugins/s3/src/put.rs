@@ -1,6 +1,6 @@
 //! Storing an object whole, and telling what is there already.
 
-use std::{pin::pin, sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::{
@@ -11,16 +11,15 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use net::{Cause, hex};
+use net::{Cause, Failed, Trouble, hex};
 use plugin_api::{Error, Fault, Object};
 use sha2::{Digest, Sha256};
-use tokio::time::timeout_at;
 
 use crate::{
     S3,
-    fault::{Failed, Trouble},
-    options::Encryption,
-    pace::{self, Progress},
+    fault::failed,
+    moving::{ANSWER, Progress, body, moving, timed},
+    options::{Encryption, SINK},
     parts,
 };
 
@@ -34,7 +33,7 @@ pub async fn put(s3: &S3, object: &Object<'_>) -> Result<(), Trouble> {
         return parts::put(s3, object, &key).await;
     }
     let _memory = s3.run.memory(object.len()).await?;
-    let bytes = Bytes::from(read(object, 0, object.len())?);
+    let bytes = net::read(SINK, object, 0, object.len()).await?;
     // A connection that was closed while idle is no failure; what became of the first try, the second one sees.
     let mut result = once(s3, object, &key, &bytes).await;
     if matches!(&result, Err(Failed { cause: Cause::Cut, .. })) {
@@ -56,7 +55,6 @@ async fn once(s3: &S3, object: &Object<'_>, key: &str, bytes: &Bytes) -> Result<
     let sha256 = hex(object.sha256());
     let checksum = base64::encode(object.sha256());
     let progress = Progress::new();
-    let body = pace::body(s3.pace.as_ref(), bytes.clone(), &progress);
     let request = s3
         .client
         .put_object()
@@ -69,7 +67,7 @@ async fn once(s3: &S3, object: &Object<'_>, key: &str, bytes: &Bytes) -> Result<
         .set_metadata(Some(metadata(object, &sha256)))
         .set_server_side_encryption(encryption(s3))
         .set_ssekms_key_id(s3.options.config.kms_key.clone())
-        .body(body);
+        .body(body(bytes.clone(), &progress));
     // The hash is known, so it isn't made again only to sign it.
     let request = request.customize().interceptor(Known(sha256)).send();
     match moving(&progress, ANSWER, request).await? {
@@ -84,37 +82,12 @@ async fn once(s3: &S3, object: &Object<'_>, key: &str, bytes: &Bytes) -> Result<
             _ => Ok(()),
         },
         Err(error) => {
-            let failed = Failed::from(error);
+            let failed = failed(error);
             if conditional && failed.is("NotImplemented", 501) {
                 s3.conditional.store(false, Ordering::Relaxed);
                 return Err(Failed { cause: Cause::Cut, ..failed });
             }
             Err(failed)
-        }
-    }
-}
-
-/// How long a store may take to answer, and a body to stand still.
-pub const ANSWER: Duration = Duration::from_secs(30);
-
-/// Gives up on a request when no answer comes.
-pub async fn timed<T>(request: impl Future<Output = T>) -> Result<T, Failed> {
-    moving(&Progress::new(), ANSWER, request).await
-}
-
-/// Gives up on a request when nothing has moved for so long: neither a piece of its body nor the answer.
-pub async fn moving<T>(
-    progress: &Progress,
-    patience: Duration,
-    request: impl Future<Output = T>,
-) -> Result<T, Failed> {
-    let mut request = pin!(request);
-    loop {
-        let until = progress.last() + patience;
-        match timeout_at(until, &mut request).await {
-            Ok(result) => return Ok(result),
-            Err(_) if progress.last() + patience > until => {}
-            Err(_) => return Err(Failed::of(Cause::Dropped)),
         }
     }
 }
@@ -135,7 +108,7 @@ pub async fn there(s3: &S3, key: &str) -> Result<Option<There>, Failed> {
         .bucket(&s3.options.config.bucket)
         .key(key)
         .checksum_mode(ChecksumMode::Enabled);
-    match timed(request.send()).await?.map_err(Failed::from) {
+    match timed(request.send()).await?.map_err(failed) {
         Ok(output) => {
             // Of an object in parts the checksum may be one of checksums.
             let own = output
@@ -167,10 +140,7 @@ pub async fn known(s3: &S3, object: &Object<'_>, key: &str) -> Result<(), Troubl
     if same {
         return Ok(());
     }
-    let text = format!(
-        "s3: {key}: the bucket holds other bytes under this name; it belongs to another agent, or was changed by hand"
-    );
-    Err(Error::new(Fault::Conflict, text).into())
+    Err(net::conflict(SINK, key).into())
 }
 
 /// The store got other bytes than promised: was it the spool or the way?
@@ -182,35 +152,7 @@ fn damaged(object: &Object<'_>, bytes: &[u8], failed: Failed) -> Trouble {
         }
         .into();
     }
-    spoiled(object).into()
-}
-
-/// An object whose bytes aren't what it says.
-pub fn spoiled(object: &Object<'_>) -> Error {
-    let key = object.key().unwrap_or_default();
-    Error::new(
-        Fault::Malformed,
-        format!(
-            "s3: {key}: its bytes don't have its length and sha256; the spool is damaged, see `candor verify`"
-        ),
-    )
-}
-
-/// Reads some of an object.
-pub fn read(object: &Object<'_>, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
-    let mut bytes = vec![0; usize::try_from(len).map_err(|_| spoiled(object))?];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match object.read_at(offset + filled as u64, &mut bytes[filled..])? {
-            0 => return Err(spoiled(object)),
-            n => filled += n,
-        }
-    }
-    // What is longer than it says has another hash, too.
-    if offset + len == object.len() && object.read_at(object.len(), &mut [0])? != 0 {
-        return Err(spoiled(object));
-    }
-    Ok(bytes)
+    net::spoiled(SINK, object).into()
 }
 
 /// What is kept beside the bytes.

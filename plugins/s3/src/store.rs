@@ -1,31 +1,27 @@
 //! Reading back and removing (`store/1`).
 
 use aws_sdk_s3::types::ChecksumMode;
-use net::Cause;
+use net::{Cause, Failed, Trouble};
 use plugin_api::{Error, Fault, Store};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    S3,
-    fault::{Failed, Trouble},
-    put::timed,
-};
+use crate::{S3, fault::failed, moving::timed};
 
 /// How often a read that was cut off goes on.
 const TRIES: usize = 4;
 
 impl Store for S3 {
     fn list(&self, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Error> {
-        self.run.call(list(self, prefix, each)).map_err(|trouble| self.explain(trouble))
+        self.run.call(list(self, prefix, each)).map_err(|trouble| self.options.way.explain(trouble))
     }
 
     fn get(&self, key: &str, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         let key = self.options.key(key);
-        self.run.call(get(self, &key, each)).map_err(|trouble| self.explain(trouble))
+        self.run.call(get(self, &key, each)).map_err(|trouble| self.options.way.explain(trouble))
     }
 
     fn remove(&self, key: &str) -> Result<(), Error> {
-        self.run.call(remove(self, key)).map_err(|trouble| self.explain(trouble))
+        self.run.call(remove(self, key)).map_err(|trouble| self.options.way.explain(trouble))
     }
 }
 
@@ -34,7 +30,7 @@ async fn list(s3: &S3, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<
     loop {
         let request =
             s3.client.list_objects_v2().bucket(&s3.options.config.bucket).prefix(s3.options.key(prefix));
-        let output = timed(request.set_continuation_token(token).send()).await?.map_err(Failed::from)?;
+        let output = timed(request.set_continuation_token(token).send()).await?.map_err(failed)?;
         for object in output.contents() {
             let key = object.key().and_then(|key| key.strip_prefix(&s3.options.config.prefix));
             if let Some(key) = key {
@@ -76,7 +72,7 @@ async fn get_from(
         0 => request.checksum_mode(ChecksumMode::Enabled),
         offset => request.range(format!("bytes={offset}-")).set_if_match(tag.clone()),
     };
-    let mut output = timed(request.send()).await?.map_err(Failed::from)?;
+    let mut output = timed(request.send()).await?.map_err(failed)?;
     *tag = output.e_tag.take();
     let end = *offset + output.content_length().and_then(|len| u64::try_from(len).ok()).unwrap_or_default();
     loop {
@@ -103,7 +99,7 @@ async fn get_from(
 
 async fn remove(s3: &S3, key: &str) -> Result<(), Trouble> {
     let request = s3.client.delete_object().bucket(&s3.options.config.bucket).key(s3.options.key(key));
-    match timed(request.send()).await?.map_err(Failed::from) {
+    match timed(request.send()).await?.map_err(failed) {
         Err(failed) if !failed.is("NoSuchKey", 404) => Err(failed.into()),
         _ => Ok(()),
     }

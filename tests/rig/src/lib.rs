@@ -11,9 +11,13 @@
 
 mod alone;
 mod certificate;
+pub mod child;
+mod desk;
 pub mod http;
+mod keys;
 pub mod network;
 pub mod shim;
+pub mod sink;
 mod weed;
 
 use std::{
@@ -24,6 +28,8 @@ use std::{
 
 pub use alone::{alone, run};
 pub use certificate::Certificates;
+pub use desk::{Agent, Desk};
+pub use keys::KeyStore;
 pub use weed::Weed;
 
 /// How long anything may take: far more than it does.
@@ -31,13 +37,18 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Asks until there is an answer; panics with what it waited for when none comes.
 #[track_caller]
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    answer(ask).unwrap_or_else(|| panic!("waited {} s in vain for {what}", PATIENCE.as_secs()))
+}
+
+/// Asks until there is an answer, or none comes.
+pub fn answer<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = ask() {
+        let answer = ask();
+        if answer.is_some() || Instant::now() > deadline {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited {} s in vain for {what}", PATIENCE.as_secs());
         thread::park_timeout(Duration::from_millis(20));
     }
 }

@@ -7,8 +7,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -18,16 +20,17 @@ use std::{
 
 use libtest_mimic::{Arguments, Trial};
 use plugin_api::{
-    call::{self, Failure, Object, ReadAt},
+    call,
     prelude::*,
     testing::{self, Harness},
 };
 use rig::{
-    Weed,
+    Desk, KeyStore, Weed,
+    child::{self, LEN},
     http::{Act, Message},
     shim::{self, Account},
+    sink::{get, list, noise, put},
 };
-use sha2::{Digest, Sha256};
 
 static WEED: OnceLock<Weed> = OnceLock::new();
 static ACCOUNT: OnceLock<Arc<Account>> = OnceLock::new();
@@ -39,11 +42,12 @@ fn folder() -> PathBuf {
 fn main() {
     let arguments = Arguments::from_args();
     rig::alone(&folder().join("home"), &[]);
+    child::serve(candor_gcs::candor_plugin());
     if !arguments.list {
         assert!(WEED.set(Weed::open(&folder().join("weed"))).is_ok());
         assert!(ACCOUNT.set(Arc::new(Account::new(&folder().join("account")))).is_ok());
     }
-    let tests: [(&str, fn()); 11] = [
+    let tests: [(&str, fn()); 15] = [
         ("refuses_bad_configs", conforms),
         ("the_reference_states_every_option_with_its_default", reference),
         ("stores_as_every_sink_has_to", stores),
@@ -54,6 +58,10 @@ fn main() {
         ("bytes_changed_on_the_way_are_not_stored", changed),
         ("a_restart_sends_only_the_parts_that_are_not_there", resumed),
         ("a_connection_cut_at_any_part_boundary_goes_on_there", cut_at_each_part),
+        ("a_kill_in_the_middle_of_an_upload_loses_and_doubles_nothing", killed),
+        ("what_is_stored_is_encrypted_with_the_key_that_is_named", with_key),
+        ("a_store_is_proved_by_its_url_and_what_was_removed_is_named", verified_by_url),
+        ("a_key_in_the_key_store_opens_the_bucket_and_is_in_no_output", kept),
         ("no_secret_is_in_the_most_verbose_log_nor_in_an_error", silent),
     ];
     let trial = |(name, test): (&str, fn())| {
@@ -78,43 +86,6 @@ fn sink(config: Value) -> (Harness<call::Sink>, tempfile::TempDir) {
     (Harness::sink::<candor_gcs::Gcs>(config, state.path().to_str().unwrap()).unwrap(), state)
 }
 
-struct Bytes(Vec<u8>);
-
-impl ReadAt for Bytes {
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read_at(offset, buffer)
-    }
-}
-
-fn put(sink: &call::Sink, key: &str, bytes: &[u8]) -> Result<(), Failure> {
-    sink.put(&Object {
-        key,
-        len: bytes.len() as u64,
-        sha256: Sha256::digest(bytes).into(),
-        media_type: "application/zstd",
-        metadata: "{}",
-        bytes: &Bytes(bytes.to_vec()),
-    })
-}
-
-fn get(sink: &call::Sink, key: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    sink.get(key, &mut |piece: &[u8]| bytes.extend_from_slice(piece)).unwrap();
-    bytes
-}
-
-fn list(sink: &call::Sink) -> Vec<(String, u64)> {
-    let mut keys = Vec::new();
-    sink.list("", |key, len| keys.push((key.to_owned(), len))).unwrap();
-    keys
-}
-
-fn noise(seed: u32, len: usize) -> Vec<u8> {
-    (0..len as u32)
-        .map(|at| (at.wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(97)) >> 13) as u8)
-        .collect()
-}
-
 fn conforms() {
     testing::assert_conformance(candor_gcs::candor_plugin(), &json!({"sink": {"bucket": "shots"}}));
     for (config, says) in [
@@ -129,21 +100,7 @@ fn conforms() {
 }
 
 fn reference() {
-    let schema = call::schema(candor_gcs::candor_plugin());
-    let options = schema["sink"]["properties"].as_object().unwrap();
-    let file =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/reference.toml")).unwrap();
-    let entry = file.split("plugin = \"gcs\"").nth(1).unwrap().split("\n\n").next().unwrap();
-    let mut said = Vec::new();
-    for line in entry.lines().skip(1) {
-        let (key, value) = line.trim_start_matches('#').split_once(" = ").unwrap();
-        let value: Value = serde_json::from_str(value.split(" # ").next().unwrap()).unwrap();
-        let default = &options.get(key).unwrap_or_else(|| panic!("{key} is no option"))["default"];
-        assert!(default.is_null() || *default == value, "{key}: {value}, not {default}");
-        said.push(key);
-    }
-    said.sort_unstable();
-    assert_eq!(said, options.keys().collect::<Vec<_>>());
+    rig::sink::assert_reference(candor_gcs::candor_plugin());
 }
 
 fn stores() {
@@ -183,7 +140,7 @@ fn lost_answer() {
     let (sink, _state) = sink(config(store, "lost"));
     put(&sink.instance, "once", b"once").unwrap();
     assert_eq!(puts.load(Ordering::SeqCst), 2, "it was sent again, and found there");
-    assert_eq!(list(&sink.instance), [("once".to_owned(), 4)]);
+    assert_eq!(list(&sink.instance, ""), [("once".to_owned(), 4)]);
 }
 
 fn storms() {
@@ -219,15 +176,13 @@ fn changed() {
     let (sink, _state) = sink(config(store, "changed"));
     let failure = put(&sink.instance, "x", &noise(5, 50_000)).unwrap_err();
     assert!(failure.may_pass(), "the object is fine: {failure:?}");
-    assert!(list(&sink.instance).is_empty());
+    assert!(list(&sink.instance, "").is_empty());
 }
 
 fn number(request: &Message) -> Option<usize> {
     let rest = request.path().split("partNumber=").nth(1).filter(|_| request.method() == "PUT")?;
     rest.split('&').next()?.parse().ok()
 }
-
-const LEN: usize = (25 << 20) + 17;
 
 fn resumed() {
     let stop_at = Arc::new(AtomicUsize::new(3));
@@ -250,7 +205,7 @@ fn resumed() {
     parts.lock().unwrap().clear();
     put(&new().instance, "large", &bytes).unwrap();
     assert_eq!(*parts.lock().unwrap(), [3, 4], "parts that are there are not sent again");
-    assert!(get(&new().instance, "large") == bytes);
+    assert!(get(&new().instance, "large").unwrap() == bytes);
 }
 
 fn cut_at_each_part() {
@@ -269,15 +224,115 @@ fn cut_at_each_part() {
         let failure = put(&sink.instance, "large", &bytes).unwrap_err();
         assert!(failure.may_pass() && failure.fault == Fault::Network, "{failure:?}");
         put(&sink.instance, "large", &bytes).unwrap();
-        assert!(get(&sink.instance, "large") == bytes, "part {part}");
+        assert!(get(&sink.instance, "large").unwrap() == bytes, "part {part}");
+    }
+}
+
+fn killed() {
+    let state = tempfile::tempdir_in(folder()).unwrap();
+    let parts = Arc::new(Mutex::new(Vec::new()));
+    let child_to_kill: Arc<Mutex<Option<u32>>> = Arc::default();
+    let (seen, killing) = (parts.clone(), child_to_kill.clone());
+    let store = front(move |request| {
+        let number = number(request)?;
+        let mut seen = seen.lock().unwrap();
+        seen.push(number);
+        // While the third part is on its way.
+        let child = killing.lock().unwrap().take_if(|_| seen.len() == 3)?;
+        rig::run("kill", &["-9", &child.to_string()]);
+        Some(Act::Cut)
+    });
+    let mut config = config(store, "killed");
+    config["concurrency"] = json!(1);
+    let start = || child::command(&config, "large", state.path()).stdout(Stdio::null()).spawn().unwrap();
+    let mut lock = child_to_kill.lock().unwrap();
+    let mut first = start();
+    *lock = Some(first.id());
+    drop(lock);
+    assert!(!first.wait().unwrap().success(), "it was killed");
+    assert!(start().wait().unwrap().success(), "the next start finishes what was begun");
+    let parts = parts.lock().unwrap().clone();
+    assert_eq!(parts[..2], [1, 2]);
+    assert!(!parts[3..].contains(&1), "parts that are there are not sent again: {parts:?}");
+    let (sink, _other) = sink(config);
+    assert!(get(&sink.instance, "large").unwrap() == noise(31, LEN));
+    assert_eq!(list(&sink.instance, ""), [("large".to_owned(), LEN as u64)]);
+}
+
+fn with_key() {
+    const KEY: &str = "projects/p/locations/eu/keyRings/r/cryptoKeys/k";
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noting = seen.clone();
+    let store = front(move |request| {
+        let key = request.line("x-goog-encryption-kms-key-name").map(str::to_owned);
+        if ["PUT", "POST"].contains(&request.method()) {
+            noting.lock().unwrap().push((
+                request.method().to_owned(),
+                request.path().contains("uploadId="),
+                key,
+            ));
+        }
+        None
+    });
+    let mut config = config(store, "with/key");
+    config["kms_key"] = json!(KEY);
+    let (sink, _state) = sink(config);
+    for len in [1_000, 9 << 20] {
+        put(&sink.instance, &len.to_string(), &noise(81, len)).unwrap();
+    }
+    // Said where an object or an upload begins, and nowhere else, which the store would refuse.
+    let seen = seen.lock().unwrap();
+    assert!(seen.iter().all(|(_, goes_on, key)| *goes_on == key.is_none()), "{seen:?}");
+    assert_eq!(seen.iter().filter(|(_, _, key)| key.as_deref() == Some(KEY)).count(), 2, "{seen:?}");
+}
+
+fn verified_by_url() {
+    let store = front(|_| None);
+    let account = ACCOUNT.get().unwrap().file(store);
+    let desk = Desk::storing("gcs", &format!("service_account = {account:?}\nprefix = \"verified\""), "");
+    let (direct, _state) = sink(config(store, "verified"));
+    desk.fill(&[], &direct.instance);
+    let url = format!("gs://shots/verified?service_account={}&probe=", account.display());
+    desk.assert_proved(&url, "gcs", &direct.instance);
+}
+
+fn kept() {
+    let store = front(|_| None);
+    let account = ACCOUNT.get().unwrap().file(store);
+    let keys = KeyStore::start(&folder().join("keys"));
+    let desk = Desk::storing("gcs", "credentials = \"keyring\"\nprefix = \"kept\"", "");
+    let mut said = String::new();
+    let mut run = |arguments: &[&str], input: Stdio| {
+        let output =
+            desk.command(arguments).envs(keys.environment.iter().cloned()).stdin(input).output().unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        said += &text;
+        (output.status.success(), text)
+    };
+    let (is_open, text) = run(&["doctor", "gcs"], Stdio::null());
+    assert!(!is_open && text.contains("there are no credentials"), "{text}");
+    let file = fs::File::open(&account).unwrap();
+    let (is_set, text) = run(&["secret", "set", "gcs"], file.into());
+    assert!(is_set && text.contains("in this computer's key store"), "{text}");
+    let (direct, _state) = sink(config(store, "kept"));
+    desk.fill(&keys.environment, &direct.instance);
+    let (complete, text) = run(&["verify", "--sink", "gcs"], Stdio::null());
+    assert!(complete, "{text}");
+    said += &desk.log();
+    is_silent(&said, &account);
+}
+
+/// Nothing of the account's key is in what was said.
+fn is_silent(said: &str, account: &Path) {
+    let account: Value = serde_json::from_str(&fs::read_to_string(account).unwrap()).unwrap();
+    let key = account["private_key"].as_str().unwrap().lines().nth(1).unwrap();
+    for secret in [key, "Bearer ", "eyJ", "PRIVATE KEY"] {
+        assert!(!said.contains(secret), "{secret} is in what was said");
     }
 }
 
 fn silent() {
     let store = front(|_| None);
-    let key = std::fs::read_to_string(ACCOUNT.get().unwrap().file(store)).unwrap();
-    let account: Value = serde_json::from_str(&key).unwrap();
-    let key = account["private_key"].as_str().unwrap().lines().nth(1).unwrap().to_owned();
     let (sink, _state) = sink(config(store, "silent"));
     let mut said = String::new();
     for len in [1_000, 9 << 20] {
@@ -286,7 +341,5 @@ fn silent() {
     }
     let _ = sink.instance.probe(|step| said += &step.to_string());
     said += &sink.lines().join("\n");
-    for secret in [key.as_str(), "Bearer ", "eyJ", "PRIVATE KEY"] {
-        assert!(!said.contains(secret), "{secret} is in what was said");
-    }
+    is_silent(&said, &ACCOUNT.get().unwrap().file(store));
 }

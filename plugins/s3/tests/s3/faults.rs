@@ -10,9 +10,12 @@ use std::{
 
 use libtest_mimic::Trial;
 use plugin_api::{call::Failure, prelude::*};
-use rig::http::{Act, Front, Message};
+use rig::{
+    child,
+    http::{Act, Front, Message},
+};
 
-use crate::{child, config, get, list, noise, put, sink, trial, weed, with};
+use crate::{config, get, list, noise, put, sink, trial, weed, with};
 
 pub fn tests() -> Vec<Trial> {
     vec![

@@ -10,12 +10,12 @@ use std::{
 
 use libtest_mimic::Trial;
 use plugin_api::prelude::*;
-use rig::http::{Act, Front, Message};
-
-use crate::{
+use rig::{
     child::{self, LEN},
-    config, folder, get, noise, put, sink, trial, weed, with,
+    http::{Act, Front, Message},
 };
+
+use crate::{config, folder, get, noise, put, sink, trial, weed, with};
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -171,7 +171,7 @@ fn given_up() {
         sha256: [7; 32],
         media_type: "application/zstd",
         metadata: "{}",
-        bytes: &crate::Bytes(bytes),
+        bytes: &rig::sink::Bytes(bytes),
     });
     assert_eq!(failure.unwrap_err().fault, Fault::Malformed);
     assert!(crate::list(&sink.instance, "").is_empty());

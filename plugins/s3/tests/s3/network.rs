@@ -9,12 +9,12 @@ use std::{
 use libtest_mimic::Trial;
 use plugin_api::{call::Failure, prelude::*};
 use rig::{
-    Certificates,
+    Certificates, child,
     http::{Act, Front, Message},
     network,
 };
 
-use crate::{child, config, folder, get, noise, put, sink, trial, weed, with};
+use crate::{config, folder, get, noise, put, sink, trial, weed, with};
 
 /// The names of this network, each with an address of its own on `lo`.
 const NAMES: [(&str, &str); 9] = [

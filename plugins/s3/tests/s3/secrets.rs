@@ -2,9 +2,12 @@
 
 use libtest_mimic::Trial;
 use plugin_api::prelude::*;
-use rig::http::{Act, Front, Message};
+use rig::{
+    child,
+    http::{Act, Front, Message},
+};
 
-use crate::{child, config, noise, put, sink, trial, weed, with};
+use crate::{config, noise, put, sink, trial, weed, with};
 
 /// What the agents of these tests are known by.
 pub const CREDENTIALS: &str = "\

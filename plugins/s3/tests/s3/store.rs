@@ -13,7 +13,6 @@ pub fn tests() -> Vec<Trial> {
         trial("stores_by_tls_as_every_sink_has_to", stores_by_tls),
         trial("a_prefix_is_before_every_key_and_not_seen_outside", prefix),
         trial("what_is_written_is_encrypted_as_asked", encrypted),
-        trial("a_bandwidth_limit_holds_and_changes_nothing", paced),
         trial("a_list_of_more_than_one_page_is_whole", pages),
     ]
 }
@@ -23,23 +22,7 @@ fn conforms() {
 }
 
 fn reference() {
-    let plugin = candor_s3::candor_plugin();
-    let schema = plugin_api::call::schema(plugin);
-    let options = schema["sink"]["properties"].as_object().unwrap();
-    let file =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/reference.toml")).unwrap();
-    let entry = file.split("plugin = \"s3\"").nth(1).unwrap().split("\n\n").next().unwrap();
-    let mut said = Vec::new();
-    for line in entry.lines().skip(1) {
-        let (key, value) = line.trim_start_matches('#').split_once(" = ").unwrap();
-        let value: Value = serde_json::from_str(value.split(" # ").next().unwrap()).unwrap();
-        let default = &options.get(key).unwrap_or_else(|| panic!("{key} is no option"))["default"];
-        assert!(default.is_null() || *default == value, "{key}: {value}, not {default}");
-        assert_eq!(line.starts_with('#'), default.is_null() && key != "bucket", "{key}");
-        said.push(key);
-    }
-    said.sort_unstable();
-    assert_eq!(said, options.keys().collect::<Vec<_>>());
+    rig::sink::assert_reference(candor_s3::candor_plugin());
 }
 
 fn stores() {
@@ -69,16 +52,6 @@ fn encrypted() {
     put(&sink.instance, "large", &large).unwrap();
     assert!(get(&sink.instance, "small").unwrap() == small && get(&sink.instance, "large").unwrap() == large);
     put(&sink.instance, "small", &small).unwrap();
-}
-
-fn paced() {
-    let (sink, _state) = sink(with(config(weed().plain), json!({"bandwidth": "400kB", "prefix": "paced"})));
-    let bytes = noise(3, 200_000);
-    let start = std::time::Instant::now();
-    put(&sink.instance, "slow", &bytes).unwrap();
-    // Half of it goes at once at most; a limit is a promise about time.
-    assert!(start.elapsed().as_millis() >= 400, "200 kB at 400 kB/s took {:?}", start.elapsed());
-    assert!(get(&sink.instance, "slow").unwrap() == bytes);
 }
 
 fn pages() {

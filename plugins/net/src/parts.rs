@@ -1,0 +1,159 @@
+//! Objects, whole or in parts: reading them, and sending parts a few at a time.
+//!
+//! A large object is read once, front to back. Each part's CRC-64 is made as it is read, so that a resumed upload knows
+//! which parts are there, and the SHA-256 of the whole is checked before the store is asked to put it together.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use crc_fast::{CrcAlgorithm::Crc64Nvme, checksum};
+use futures_util::{
+    StreamExt,
+    future::{Either, pending, select},
+    stream::FuturesUnordered,
+};
+use plugin_api::{Error, Fault, Object};
+use sha2::{Digest, Sha256};
+use tokio::task::yield_now;
+
+use crate::{Run, Sent, Trouble, Upload, Uploads};
+
+/// How much is read before what is under way may go on: the host may hold reading up to keep to a bandwidth.
+const PIECE: usize = 64 << 10;
+/// Stores take no more parts than this.
+const MOST: u64 = 10_000;
+
+/// How large the parts of an object are, by what the config says.
+pub fn part_size(configured: u64, object: &Object<'_>) -> u64 {
+    configured.max(object.len().div_ceil(MOST).next_multiple_of(1 << 20))
+}
+
+/// Reads some of an object.
+pub async fn read(sink: &str, object: &Object<'_>, offset: u64, len: u64) -> Result<Bytes, Error> {
+    let mut bytes = vec![0; usize::try_from(len).map_err(|_| spoiled(sink, object))?];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        let end = bytes.len().min(filled + PIECE);
+        match object.read_at(offset + filled as u64, &mut bytes[filled..end])? {
+            0 => return Err(spoiled(sink, object)),
+            n => filled += n,
+        }
+        yield_now().await;
+    }
+    // What is longer than it says has another hash, too.
+    if offset + len == object.len() && object.read_at(object.len(), &mut [0])? != 0 {
+        return Err(spoiled(sink, object));
+    }
+    Ok(bytes.into())
+}
+
+/// An object whose bytes aren't what it says.
+pub fn spoiled(sink: &str, object: &Object<'_>) -> Error {
+    let key = object.key().unwrap_or_default();
+    let text = format!(
+        "{sink}: {key}: its bytes don't have its length and sha256; the spool is damaged, see `candor verify`"
+    );
+    Error::new(Fault::Malformed, text)
+}
+
+/// A store that has other bytes under an object's key.
+pub fn conflict(sink: &str, key: &str) -> Error {
+    let text = format!(
+        "{sink}: {key}: the bucket holds other bytes under this name; it belongs to another agent, or was changed by hand"
+    );
+    Error::new(Fault::Conflict, text)
+}
+
+/// One part.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// Its number, from 1.
+    pub number: i32,
+    /// Its CRC-64/NVME.
+    pub crc: u64,
+    /// Its length.
+    pub len: u64,
+}
+
+/// An upload that is under way, and what it takes.
+pub struct Sending<'a> {
+    /// The sink's name.
+    pub sink: &'static str,
+    /// Its runtime and memory.
+    pub run: &'a Run,
+    /// What is stored.
+    pub object: &'a Object<'a>,
+    /// The upload.
+    pub upload: &'a Upload,
+    /// Where it is noted.
+    pub uploads: Option<&'a Uploads>,
+    /// How many parts at once.
+    pub concurrency: u32,
+}
+
+impl Sending<'_> {
+    /// Sends with `put` the parts that aren't there by `known`, which answers what the store calls a part, and notes each
+    /// that arrived. All of them, in order.
+    pub async fn send<F: Future<Output = Result<String, Trouble>>>(
+        &self,
+        known: impl Fn(Part) -> Option<String>,
+        put: impl Fn(Part, Bytes) -> F,
+    ) -> Result<Vec<Sent>, Trouble> {
+        let Self { sink, run, object, upload, .. } = *self;
+        let mut note = Upload { parts: Vec::new(), ..upload.clone() };
+        let mut sha256 = Sha256::new();
+        let mut under_way = FuturesUnordered::new();
+        let arrived = |note: &mut Upload, part: Sent| {
+            note.parts.push(part);
+            if let Some(uploads) = self.uploads {
+                uploads.write(note);
+            }
+        };
+        for index in 0..object.len().div_ceil(upload.part_size) {
+            while under_way.len() >= self.concurrency as usize {
+                if let Some(part) = under_way.next().await {
+                    arrived(&mut note, part?);
+                }
+            }
+            let offset = index * upload.part_size;
+            let len = upload.part_size.min(object.len() - offset);
+            // What is under way goes on while this waits: it holds the memory others wait for.
+            let mut ready = pin!(async {
+                let memory = run.memory(len).await?;
+                Ok::<_, Error>((memory, read(sink, object, offset, len).await?))
+            });
+            let (memory, bytes) = loop {
+                let next =
+                    async { if under_way.is_empty() { pending().await } else { under_way.next().await } };
+                match select(ready.as_mut(), pin!(next)).await {
+                    Either::Left((ready, _)) => break ready?,
+                    Either::Right((Some(part), _)) => arrived(&mut note, part?),
+                    Either::Right((None, _)) => {}
+                }
+            };
+            sha256.update(&bytes);
+            let number = i32::try_from(index + 1).unwrap_or(i32::MAX);
+            let part = Part { number, crc: checksum(Crc64Nvme, &bytes), len };
+            let sent = move |tag| Sent { number, tag, crc: part.crc, len };
+            match known(part) {
+                Some(tag) => note.parts.push(sent(tag)),
+                None => {
+                    let put = put(part, bytes);
+                    under_way.push(async move {
+                        let result = put.await;
+                        drop(memory);
+                        result.map(sent)
+                    });
+                }
+            }
+        }
+        while let Some(part) = under_way.next().await {
+            arrived(&mut note, part?);
+        }
+        if sha256.finalize()[..] != object.sha256()[..] {
+            return Err(spoiled(sink, object).into());
+        }
+        note.parts.sort_by_key(|part| part.number);
+        Ok(note.parts)
+    }
+}
