@@ -93,7 +93,7 @@ mod linux {
     impl Desk {
         fn new() -> Self {
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-            let build = ["build", "--quiet", "--release"];
+            let build = ["build", "--quiet", "--release", "--workspace", "--bin", "candor"];
             assert!(Command::new(env!("CARGO")).args(build).current_dir(root).status().unwrap().success());
             let candor = env::current_exe().unwrap().ancestors().nth(2).unwrap().join("candor");
             // `/tmp` may be memory.
