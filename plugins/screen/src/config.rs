@@ -3,6 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use plugin_api::{prelude::*, units::show_duration};
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::rules::{Pattern, Rules};
 
@@ -25,7 +26,7 @@ config! {
         #[serde(default = "block")]
         #[schemars(extend("x-raises" = "down"))]
         pub block_em: f64,
-        /// Gaussian blur after that, in text heights; at least 1. With `pixelate` the blocks are larger by this instead.
+        /// Gaussian blur after that, in text heights; at least 1. With `pixelate` the blocks are larger by one and a half times this instead.
         #[serde(default = "blur")]
         #[schemars(extend("x-raises" = "down"))]
         pub blur_em: f64,
@@ -35,16 +36,16 @@ config! {
         pub em_px: u32,
         /// Windows that are never seen: rules with `app`, `title` or both; `*` stands for any text. Password managers
         /// and private browsing come on top.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "rules")]
         #[schemars(extend("x-raises" = "removal"))]
         pub exclude: Vec<Rule>,
         /// What a visible excluded window does: `mask` blacks it out, `skip` leaves out the shot.
         #[serde(default = "mask")]
         #[schemars(extend("x-raises" = ["skip", "mask"]))]
         pub on_match: OnMatch,
-        /// `jpeg`, or `png` for lossless.
-        #[serde(default = "jpeg")]
-        #[schemars(extend("x-raises" = ["jpeg", "png"]))]
+        /// `auto`: a JPEG, or where that is smaller a PNG of at most 256 colours; `jpeg`; `png` for lossless.
+        #[serde(default = "auto")]
+        #[schemars(extend("x-raises" = ["jpeg", "auto", "png"]))]
         pub format: Format,
         /// Quality of a JPEG; 10 to 95.
         #[serde(default = "quality")]
@@ -88,6 +89,8 @@ config! {
 config! {
     /// How a picture is encoded.
     pub enum Format {
+        /// The smaller: a JPEG, or a PNG of at most 256 colours for what is not redacted and has few.
+        Auto,
         /// Small.
         Jpeg,
         /// Lossless.
@@ -105,6 +108,11 @@ config! {
         #[serde(default)]
         pub title: Option<String>,
     }
+}
+
+/// Says which option a rule belongs to that doesn't parse.
+fn rules<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Rule>, D::Error> {
+    Vec::deserialize(from).map_err(|why| D::Error::custom(format!("exclude: {why}")))
 }
 
 fn ten_minutes() -> Span {
@@ -128,8 +136,8 @@ fn em() -> u32 {
 fn mask() -> OnMatch {
     OnMatch::Mask
 }
-fn jpeg() -> Format {
-    Format::Jpeg
+fn auto() -> Format {
+    Format::Auto
 }
 fn quality() -> u8 {
     70
@@ -243,11 +251,11 @@ mod tests {
             (json!({"em_px": 0}), "24 to 256"),
             (json!({"em_px": 23}), "24 to 256"),
             (json!({"quality": 0}), "10 to 95"),
-            (json!({"format": "avif"}), "`jpeg` or `png`"),
+            (json!({"format": "avif"}), "`auto`, `jpeg`, `png`"),
             (json!({"redact": "off"}), "`none`, `blur`"),
             (json!({"exclude": [{}]}), "app"),
             (json!({"exclude": [{"app": ""}]}), "empty"),
-            (json!({"exclude": [{"class": "x"}]}), "class"),
+            (json!({"exclude": [{"class": "x"}]}), "exclude: unknown field `class`"),
             (json!({"exclude": ["keepassxc"]}), "Rule"),
         ] {
             let why = settings(options.clone()).unwrap_err();

@@ -9,6 +9,7 @@ pub mod config;
 pub mod encode;
 pub mod frame;
 mod gate;
+mod palette;
 pub mod print;
 mod priority;
 mod record;

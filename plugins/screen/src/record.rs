@@ -48,6 +48,8 @@ pub struct Redaction {
     #[serde(skip_serializing_if = "Option::is_none")]
     blur_px: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     block_em: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blur_em: Option<f64>,
@@ -67,6 +69,7 @@ impl Redaction {
             mode,
             block_px: policy.map(|policy| policy.block_px),
             blur_px: policy.map(|policy| policy.blur_px),
+            step: policy.map(|policy| policy.step),
             block_em: some.then_some(strength.block_em),
             blur_em: some.then_some(strength.blur_em),
             em_px: some.then_some(strength.em_px),

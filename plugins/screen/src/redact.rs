@@ -1,8 +1,8 @@
 //! Makes a picture so small and smooth that no text is left in it.
 //!
 //! The mean of each block is taken first, then a blur goes over the means; only this small picture is kept, since it
-//! holds all that is left. A strong blur alone can be undone, and means of small blocks can be guessed from a
-//! dictionary: both together, in text heights, can't.
+//! holds all that is left, in few brightnesses. A strong blur alone can be undone, and means of small blocks can be
+//! guessed from a dictionary: all three together, in text heights, can't.
 //!
 //! Libraries were measured for this. `libblur` takes two minutes of processor time to build, for a picture that has 1,600
 //! pixels by then; the blur of `image` cuts the gaussian off after one pixel, so that it is weaker than asked. The means
@@ -20,7 +20,13 @@ pub struct Policy {
     pub block_px: u32,
     /// Sigma of the blur after that; 0 for none.
     pub blur_px: f64,
+    /// What brightnesses are a multiple of; 1 for all there are.
+    pub step: u8,
 }
+
+/// How far brightnesses are apart. A word makes a block a little darker than the paper around it; by how much would tell
+/// which word it is, to one who compares with all of a dictionary.
+const STEP: u8 = 32;
 
 impl Policy {
     /// What a strength comes to on a screen of this scale; `None` leaves pictures as they are.
@@ -31,10 +37,10 @@ impl Policy {
         let (block, blur_px) = match redact {
             Redact::None => return None,
             Redact::Blur => (strength.block_em * em, strength.blur_em * em),
-            // Nothing smooths the edges of the blocks, so they are larger.
-            Redact::Pixelate => ((strength.block_em + strength.blur_em) * em, 0.0),
+            // Nothing smooths the edges of the blocks, so they are larger: by what it takes to be as hard to guess.
+            Redact::Pixelate => ((strength.block_em + 1.5 * strength.blur_em) * em, 0.0),
         };
-        Some(Self { block_px: block.ceil() as u32, blur_px })
+        Some(Self { block_px: block.ceil() as u32, blur_px, step: STEP })
     }
 }
 
@@ -56,7 +62,9 @@ pub fn redact(frame: &Frame, policy: Policy) -> Small {
     let size = f64::from(frame.width()) / columns as f64;
     let sharp =
         means.blurred(policy.blur_px / size, policy.blur_px / (f64::from(frame.height()) / rows as f64));
-    let bytes = sharp.values.iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
+    let step = f32::from(policy.step.max(1));
+    let bytes =
+        sharp.values.iter().map(|value| ((value / step).round() * step).clamp(0.0, 255.0) as u8).collect();
     Small { width: columns as u32, height: rows as u32, bytes }
 }
 
@@ -165,11 +173,11 @@ mod tests {
     fn no_scale_makes_it_weaker() {
         for scale in [f64::NAN, 0.0, -2.0, 0.5, 1.0] {
             let policy = Policy::new(Redact::Blur, STRENGTH, scale).unwrap();
-            assert_eq!(policy, Policy { block_px: 36, blur_px: 24.0 }, "{scale}");
+            assert_eq!(policy, Policy { block_px: 36, blur_px: 24.0, step: 32 }, "{scale}");
         }
         let policy = Policy::new(Redact::Blur, STRENGTH, 1.25).unwrap();
-        assert_eq!(policy, Policy { block_px: 45, blur_px: 30.0 });
-        assert_eq!(Policy::new(Redact::Pixelate, STRENGTH, 2.0).unwrap().block_px, 120);
+        assert_eq!(policy, Policy { block_px: 45, blur_px: 30.0, step: 32 });
+        assert_eq!(Policy::new(Redact::Pixelate, STRENGTH, 2.0).unwrap().block_px, 144);
         assert_eq!(Policy::new(Redact::None, STRENGTH, 1.0), None);
     }
 
@@ -183,7 +191,8 @@ mod tests {
                 (1 + dice.below(200), 1 + dice.below(200))
             };
             let block = 1 + dice.below(60);
-            let small = redact(&noise(&mut dice, width, height), Policy { block_px: block, blur_px: 10.0 });
+            let small =
+                redact(&noise(&mut dice, width, height), Policy { block_px: block, blur_px: 10.0, step: 1 });
             assert_eq!(small.width, (width / block).max(1));
             assert_eq!(small.height, (height / block).max(1));
             assert_eq!(small.bytes.len() as u32, small.width * small.height * 3);
@@ -196,7 +205,7 @@ mod tests {
         for _ in 0..50 {
             let (width, height) = (1 + dice.below(90), 1 + dice.below(90));
             let frame = noise(&mut dice, width, height);
-            let policy = Policy { block_px: 1 + dice.below(20), blur_px: 0.0 };
+            let policy = Policy { block_px: 1 + dice.below(20), blur_px: 0.0, step: 1 };
             let small = redact(&frame, policy);
             let (columns, rows) = (small.width as usize, small.height as usize);
             let lines: Vec<&[u8]> = frame.rows().collect();
@@ -232,7 +241,7 @@ mod tests {
                 }
                 frame = Frame::tight(width, height, bytes).unwrap();
                 frame.black_out(area);
-                redact(&frame, Policy { block_px: 9, blur_px: 6.0 })
+                redact(&frame, Policy { block_px: 9, blur_px: 6.0, step: 1 })
             };
             assert_eq!(shot(0), shot(255));
         }
@@ -241,15 +250,34 @@ mod tests {
     #[test]
     fn tall_blocks_of_white_do_not_overflow() {
         let frame = Frame::tight(3, 70_000, vec![255; 3 * 70_000 * 4]).unwrap();
-        let small = redact(&frame, Policy { block_px: 70_000, blur_px: 1.0 });
+        let small = redact(&frame, Policy { block_px: 70_000, blur_px: 1.0, step: 1 });
         assert_eq!(small, Small { width: 1, height: 1, bytes: vec![255; 3] });
+    }
+
+    #[test]
+    fn brightnesses_lie_a_step_apart_and_white_stays_white() {
+        let mut dice = Dice(14);
+        for _ in 0..50 {
+            let (width, height) = (1 + dice.below(60), 1 + dice.below(60));
+            let frame = noise(&mut dice, width, height);
+            let small = redact(&frame, Policy { block_px: 3, blur_px: 1.0, step: 32 });
+            assert!(small.bytes.iter().all(|byte| byte % 32 == 0 || *byte == 255), "{:?}", small.bytes);
+        }
+        let white = Frame::tight(9, 9, vec![255; 324]).unwrap();
+        assert!(
+            redact(&white, Policy { block_px: 3, blur_px: 1.0, step: 32 })
+                .bytes
+                .iter()
+                .all(|byte| *byte == 255)
+        );
     }
 
     #[test]
     fn a_point_is_spread_as_the_blur_says() {
         let mut bytes = vec![0; 11 * 11 * 4];
         bytes[(5 * 11 + 5) * 4] = 255;
-        let small = redact(&Frame::tight(11, 11, bytes).unwrap(), Policy { block_px: 1, blur_px: 1.0 });
+        let small =
+            redact(&Frame::tight(11, 11, bytes).unwrap(), Policy { block_px: 1, blur_px: 1.0, step: 1 });
         let red = |x: usize, y: usize| small.bytes[(y * 11 + x) * 3];
         // 255 / 2π, and that times e^-½ and e^-1.
         assert_eq!([red(5, 5), red(6, 5), red(5, 4), red(6, 6)], [41, 25, 25, 15]);

@@ -1,6 +1,7 @@
 //! Attacks redacted text in the two ways that beat weak redaction: undoing the blur before reading, and comparing with
 //! the same redaction of every word of a dictionary. Prints what each setting gives away, for the table in README.md:
-//! `cargo run --release -p candor-screen --example attack`. Takes minutes, ImageMagick and tesseract.
+//! `cargo run --release -p candor-screen --example attack`. Takes minutes, ImageMagick and tesseract. Other settings than
+//! those of the table are tried by `-- BLOCK_EM,BLUR_EM,STEP…`.
 //!
 //! The settings that the plugin refuses go around its checks, to show that the attacks work.
 #![allow(clippy::unwrap_used)]
@@ -32,13 +33,38 @@ fn stored(page: &Plane, policy: Policy) -> Plane {
     Plane { width, height, values: picture.into_raw().into_iter().map(f32::from).collect() }
 }
 
+/// Settings of the command line: `BLOCK_EM,BLUR_EM,STEP` each.
+fn given() -> Vec<(String, Policy)> {
+    let read = |text: String| {
+        let [block, blur, step] = text.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{text}: not BLOCK_EM,BLUR_EM,STEP")
+        };
+        let px = |em: &str| em.parse::<f64>().unwrap() * f64::from(DEFAULT.em_px);
+        (
+            text.clone(),
+            Policy { block_px: px(block).ceil() as u32, blur_px: px(blur), step: step.parse().unwrap() },
+        )
+    };
+    std::env::args().skip(1).map(read).collect()
+}
+
+/// What stands in README.md.
+fn usual() -> Vec<(String, Policy)> {
+    let of = |redact| Policy::new(redact, DEFAULT, 1.0).unwrap();
+    [
+        ("gaussian of 3 px alone: refused", Policy { block_px: 1, blur_px: 3.0, step: 1 }),
+        ("blocks of 1 em (24 px) alone: refused", Policy { block_px: 24, blur_px: 0.0, step: 1 }),
+        ("blocks and blur of the default, but all brightnesses", Policy { step: 1, ..of(Redact::Blur) }),
+        ("`blur`, the default", of(Redact::Blur)),
+        ("`pixelate` (3 em)", of(Redact::Pixelate)),
+    ]
+    .map(|(name, policy)| (name.to_owned(), policy))
+    .into()
+}
+
 fn main() {
-    let settings = [
-        ("gaussian 3 px alone (refused)", Policy { block_px: 1, blur_px: 3.0 }),
-        ("pixelate 24 px (1 em) alone (refused)", Policy { block_px: 24, blur_px: 0.0 }),
-        ("`redact = \"blur\"`, the default", Policy::new(Redact::Blur, DEFAULT, 1.0).unwrap()),
-        ("`redact = \"pixelate\"`", Policy::new(Redact::Pixelate, DEFAULT, 1.0).unwrap()),
-    ];
+    let given = given();
+    let settings = if given.is_empty() { usual() } else { given };
     let text = text::Text::render();
     let page = text.page();
     println!("{} words on the page, {} in the dictionary", page.words.len(), text::WORDS.len());
