@@ -12,8 +12,12 @@ mod display;
 #[cfg(target_os = "linux")]
 mod listener;
 #[cfg(target_os = "linux")]
+#[path = "../measure/mod.rs"]
+mod measure;
+#[cfg(target_os = "linux")]
 mod mover;
 #[cfg(target_os = "linux")]
+#[allow(dead_code)]
 mod process;
 #[cfg(target_os = "linux")]
 #[path = "../../it/wait.rs"]

@@ -1,6 +1,17 @@
-//! What a process has used, by what Linux says of it.
+//! What a process has used, by what Linux says of it; the agent as such a process.
 
-use std::{fs, ops::Sub, process::Child, time::Duration};
+use std::{
+    fs,
+    ops::Sub,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use host::control::{self, Request};
+use serde_json::Value;
+use tempfile::TempDir;
 
 /// A process; killed when dropped.
 pub struct Process(Child);
@@ -50,8 +61,16 @@ impl Process {
 
     /// Resident memory, in bytes.
     pub fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        number(&status, "VmRSS:") << 10
+        self.kilobytes("VmRSS:") << 10
+    }
+
+    /// The most resident memory there was so far, in bytes.
+    pub fn peak(&self) -> u64 {
+        self.kilobytes("VmHWM:") << 10
+    }
+
+    fn kilobytes(&self, field: &str) -> u64 {
+        number(&fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap(), field)
     }
 }
 
@@ -64,5 +83,41 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// The agent on a state folder of its own.
+pub struct Agent {
+    /// Where that is.
+    pub state: TempDir,
+    /// Its process.
+    pub process: Process,
+}
+
+impl Agent {
+    /// Starts it on a display.
+    pub fn spawn(candor: &Path, display: &str, config: &str) -> Self {
+        let state = TempDir::with_prefix("candor-bench-").unwrap();
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let file = state.path().join("agent.toml");
+        fs::write(&file, config).unwrap();
+        // It ends with this bench, however that ends.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(candor).arg("run").arg("--config").arg(file);
+        command.arg("--state").arg(state.path()).env("DISPLAY", display);
+        // By these it would look for a Wayland session.
+        command.env_remove("WAYLAND_DISPLAY").env_remove("XDG_SESSION_TYPE");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { state, process: Process::new(command.spawn().unwrap()) }
+    }
+
+    /// What it answers; nothing before it listens.
+    pub fn ask(&self, request: &Request) -> Option<Value> {
+        control::ask(self.state.path(), request).ok()
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> Option<Value> {
+        self.ask(&Request::Status)
     }
 }

@@ -1,23 +1,15 @@
 //! The agent under load and idle, with its bars.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::mpsc,
-    time::Duration,
-};
+use std::{path::Path, process::Command, time::Duration};
 
-use host::control::{self, Request};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::{
-    display::{Display, held},
+    display::Display,
     listener::Listener,
+    measure::{self, bar, wait_for},
     mover::move_for,
-    process::{Process, Used},
+    process::{Agent, Used},
     wait::until,
 };
 
@@ -34,14 +26,14 @@ pub fn measure() {
     if std::env::args().any(|argument| argument == "--list") {
         return;
     }
-    let candor = build();
+    let candor = measure::agent();
     let display = Display::new();
     let starts = (0..STARTS).map(|_| first_signal(&candor, &display));
     let mut starts: Vec<f64> = starts.collect();
     starts.sort_by(f64::total_cmp);
     bar("start to first captured event, median", starts[STARTS / 2], "ms", Some(300.0));
 
-    let agent = Agent::start(&candor, &display);
+    let agent = start(&candor, &display);
     let mut made = 0;
     let listener = Listener::start(&display);
     for (rate, most) in [(1000, 1.0 / 3.0), (125, 1.5)] {
@@ -57,7 +49,7 @@ pub fn measure() {
         bar("  agent", of_a_core(&ours), "% of a core", None);
         bar("  bare listener in Python (pynput)", of_a_core(&theirs), "% of a core", None);
         bar("  agent / bare listener", of_a_core(&ours) / of_a_core(&theirs), "", Some(most));
-        let status = agent.status();
+        let status = agent.status().unwrap();
         assert_eq!(status["lost"], serde_json::json!([]), "signals were lost");
     }
     bar("resident memory of the agent", agent.process.memory() as f64 / 1e6, "MB", Some(20.0));
@@ -76,36 +68,11 @@ pub fn measure() {
 
     // Cheap because it looked away? Each move was of 2 px; a record may round its sum. A server joins moves that
     // reach it in one go, so there are as many as the listener was told.
-    let (stored, records) = agent.stop(&candor);
+    let (stored, records) = stop(agent, &candor);
     let (made, seen) = (f64::from(made) * 2.0, listener.seen() as f64 * 2.0);
     let rounding = records as f64;
     assert!(stored >= seen - rounding && stored <= made + rounding, "{stored} px stored of {seen} to {made}");
     println!("stored: {stored} px in {records} records; the listener saw {seen} px of {made}");
-}
-
-/// Prints a figure and whether it is below its bar.
-fn bar(name: &str, value: f64, unit: &str, most: Option<f64>) {
-    let verdict = most.map_or(String::new(), |most| {
-        let word = if value <= most { "held" } else { "MISSED" };
-        format!("  (at most {most:.2}: {word})")
-    });
-    println!("{name}: {value:.3} {unit}{verdict}");
-}
-
-/// Waits for a time: what is measured is what happens meanwhile.
-fn wait_for(time: Duration) {
-    let (_nobody, answer) = mpsc::channel::<()>();
-    let _ = answer.recv_timeout(time);
-}
-
-/// Builds the agent as it is shipped.
-fn build() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let build =
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--release"]).current_dir(root).status();
-    assert!(build.unwrap().success(), "cargo build --release failed");
-    // A bench is in `deps`.
-    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("candor")
 }
 
 /// What is compared with a listener for input: no screenshots.
@@ -121,56 +88,31 @@ plugin = "local"
 path = "records"
 "#;
 
-/// The agent on a state folder of its own.
-struct Agent {
-    state: TempDir,
-    process: Process,
+/// Starts it, and waits until it observes.
+fn start(candor: &Path, display: &Display) -> Agent {
+    let agent = Agent::spawn(candor, &display.name, CONFIG);
+    until("the agent to observe", || agent.status()?["plugins"].to_string().contains("x11").then_some(()));
+    agent
 }
 
-impl Agent {
-    fn spawn(candor: &Path, display: &Display) -> Self {
-        let state = TempDir::with_prefix("candor-bench-").unwrap();
-        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let config = state.path().join("agent.toml");
-        fs::write(&config, CONFIG).unwrap();
-        let mut command = held(candor.to_str().unwrap());
-        command.arg("run").arg("--config").arg(config).arg("--state").arg(state.path());
-        command.env("DISPLAY", &display.name).stdout(Stdio::null()).stderr(Stdio::null());
-        Self { state, process: Process::new(command.spawn().unwrap()) }
-    }
-
-    fn start(candor: &Path, display: &Display) -> Self {
-        let agent = Self::spawn(candor, display);
-        until("the agent to observe", || {
-            let status = control::ask(agent.state.path(), &Request::Status).ok()?;
-            status["plugins"].to_string().contains("x11").then_some(())
-        });
-        agent
-    }
-
-    /// Stops it; says how far the pointer went by its records, and how many those are.
-    fn stop(self, candor: &Path) -> (f64, usize) {
-        self.process.end();
-        let show = Command::new(candor)
-            .args(["show", "--json", "--last", "1h", "--state"])
-            .arg(self.state.path())
-            .output();
-        let text = String::from_utf8(show.unwrap().stdout).unwrap();
-        let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let sums: Vec<f64> = records.iter().filter_map(|record| record["distance_px"].as_f64()).collect();
-        (sums.iter().sum(), sums.len())
-    }
-
-    fn status(&self) -> Value {
-        control::ask(self.state.path(), &Request::Status).unwrap()
-    }
+/// Stops it; says how far the pointer went by its records, and how many those are.
+fn stop(agent: Agent, candor: &Path) -> (f64, usize) {
+    agent.process.end();
+    let show = Command::new(candor)
+        .args(["show", "--json", "--last", "1h", "--state"])
+        .arg(agent.state.path())
+        .output();
+    let text = String::from_utf8(show.unwrap().stdout).unwrap();
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sums: Vec<f64> = records.iter().filter_map(|record| record["distance_px"].as_f64()).collect();
+    (sums.iter().sum(), sums.len())
 }
 
 /// Milliseconds from the start to the first event captured, while the pointer moves all the time.
 fn first_signal(candor: &Path, display: &Display) -> f64 {
-    let agent = Agent::spawn(candor, display);
+    let agent = Agent::spawn(candor, &display.name, CONFIG);
     until("the first signal", || {
         move_for(display, 1000, Duration::from_millis(20));
-        control::ask(agent.state.path(), &Request::Status).ok()?["first_signal_ms"].as_f64()
+        agent.status()?["first_signal_ms"].as_f64()
     })
 }

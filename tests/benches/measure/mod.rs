@@ -6,7 +6,9 @@
 
 use std::{
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -22,7 +24,7 @@ pub fn ratio(what: &str, most: f64, rounds: usize, mut ours: impl FnMut(), mut b
     let (ours, bare) = (median(times.0), median(times.1));
     let ratio = ours.as_secs_f64() / bare.as_secs_f64();
     let verdict = if ratio <= most { "" } else { " EXCEEDED" };
-    println!("{what}: {ours:?} against {bare:?}: {ratio:.2} times (at most {most}{verdict})");
+    println!("{what}: {ours:?} against {bare:?}: {ratio:.3} times (at most {most:.3}{verdict})");
 }
 
 fn time(f: &mut impl FnMut()) -> Duration {
@@ -34,6 +36,31 @@ fn time(f: &mut impl FnMut()) -> Duration {
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
+}
+
+/// Prints a figure and whether it is below its bar.
+pub fn bar(name: &str, value: f64, unit: &str, most: Option<f64>) {
+    let verdict = most.map_or(String::new(), |most| {
+        let word = if value <= most { "held" } else { "MISSED" };
+        format!("  (at most {most:.2}: {word})")
+    });
+    println!("{name}: {value:.3} {unit}{verdict}");
+}
+
+/// Waits for a time: what is measured is what happens meanwhile.
+pub fn wait_for(time: Duration) {
+    let (_nobody, answer) = mpsc::channel::<()>();
+    let _ = answer.recv_timeout(time);
+}
+
+/// The agent, built as it is shipped.
+pub fn agent() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let build =
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--release"]).current_dir(root).status();
+    assert!(build.unwrap().success(), "cargo build --release failed");
+    // A bench is in `deps`.
+    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("candor")
 }
 
 /// The library of a plugin, which cargo built with this bench.
