@@ -17,6 +17,13 @@ use crate::{
     wait::{answer, until},
 };
 
+/// A config with an option of screenshots, in its line 5.
+macro_rules! screen {
+    ($option:literal) => {
+        concat!("[[source]]\nplugin = \"screen\"\n", $option, "\n")
+    };
+}
+
 /// Line 1 and 2 of every config here are `[plugins]` and `paths`.
 const CASES: &[(&str, &str, &[&str])] = &[
     ("malformed TOML", "[journal\nseal_every = \"1s\"\n", &["agent.toml:3: "]),
@@ -65,6 +72,32 @@ const CASES: &[(&str, &str, &[&str])] = &[
         "[[sink]]\nplugin = \"local\"\nisolate = true\n",
         &["agent.toml:5: ", "isolate", "not supported"],
     ),
+    ("screenshots all the time", screen!("every = \"0s\""), &["agent.toml:5: ", "every", "\"1s\" to \"1d\""]),
+    (
+        "an interval below nothing",
+        screen!("every = \"-5m\""),
+        &["agent.toml:5: ", "every", "not a duration", "\"5m\""],
+    ),
+    ("a hundred years", screen!("every = \"36500d\""), &["agent.toml:5: ", "every", "\"1s\" to \"1d\""]),
+    (
+        "an unknown format",
+        screen!("format = \"avif\""),
+        &["agent.toml:5: ", "format", "\"auto\" or \"jpeg\" or \"png\""],
+    ),
+    ("an unknown redaction", screen!("redact = \"off\""), &["agent.toml:5: ", "redact", "\"blur\""]),
+    ("a redaction too weak", screen!("blur_em = 0.5"), &["agent.toml:5: ", "blur_em", "1 to 20"]),
+    ("a rule of nothing", screen!("exclude = [{}]"), &["agent.toml:5: ", "exclude", "app, title or both"]),
+    (
+        "a rule that is a text",
+        screen!("exclude = [\"signal\"]"),
+        &["agent.toml:5: ", "exclude", "each item a table"],
+    ),
+    (
+        "a rule with a misspelt key",
+        screen!("exclude = [{ titel = \"x\" }]"),
+        &["agent.toml:5: ", "exclude", "`titel`, expected `app` or `title`"],
+    ),
+    ("a rule that is cut off", screen!("exclude = [{ app = \"x\" "), &["agent.toml:"]),
 ];
 
 /// The one line that says what is wrong.

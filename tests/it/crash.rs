@@ -169,11 +169,11 @@ impl Drop for Disk {
     }
 }
 
-fn path(path: &Path) -> &str {
+pub fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn run(program: &str, arguments: &[&str]) {
+pub fn run(program: &str, arguments: &[&str]) {
     let output =
         Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
     assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
@@ -236,7 +236,8 @@ fn a_full_disk_is_said_and_survived_and_what_was_lost_is_declared() {
     assert!(missing <= lost, "{missing} records of the source are missing, gaps declare {lost}");
 }
 
-struct Unmount<'a>(&'a Path);
+/// Unmounts it in the end.
+pub struct Unmount<'a>(pub &'a Path);
 
 impl Drop for Unmount<'_> {
     fn drop(&mut self) {
@@ -245,7 +246,7 @@ impl Drop for Unmount<'_> {
 }
 
 /// Writes to a file until there is no more room.
-fn fill(file: &Path) {
+pub fn fill(file: &Path) {
     use std::io::Write;
     let mut file = fs::File::create(file).unwrap();
     for block in [1 << 16, 1 << 12, 1] {

@@ -1,6 +1,7 @@
 //! Real input on a real X server, from the first motion to what DuckDB reads.
 
 pub mod shots;
+mod wrong;
 
 use std::{env, path::PathBuf, process::Command};
 

@@ -1,6 +1,6 @@
 //! The promises of the design, one test each, that fails when it is broken.
 
-mod pictures;
+pub mod pictures;
 
 use std::{fs, process::Command};
 

@@ -71,7 +71,7 @@ fn promise_5_no_picture_is_less_redacted_than_the_policy() {
 }
 
 /// Types an answer at a terminal where `candor reload` asks.
-fn answer(desk: &Desk, word: &str) -> String {
+pub fn answer(desk: &Desk, word: &str) -> String {
     let (config, state) = (desk.config(), desk.state().to_owned());
     let run = format!(
         "'{}' reload --config '{}' --state '{}'",

@@ -35,13 +35,27 @@ pub struct Agent {
 impl Agent {
     /// Starts one on a display.
     pub fn start(display: &str, config: &Value) -> Self {
-        Self::start_in(&[("DISPLAY", display.to_owned())], config)
+        Self::start_in(&[("DISPLAY", display.to_owned())], None, config)
     }
 
-    /// Starts one in a session, of which it knows these variables alone.
-    pub fn start_in(session: &[(&str, String)], config: &Value) -> Self {
+    /// Starts one in a session, of which it knows these variables alone, as another user if that is whose it is.
+    pub fn start_in(session: &[(&str, String)], user: Option<u32>, config: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let program = std::env::current_exe().unwrap();
+        let mut command = match user {
+            None => Command::new(program),
+            Some(user) => {
+                // It may lie where that user doesn't get.
+                let own = folder.path().join("agent");
+                let linked = std::fs::hard_link(&program, &own);
+                linked.or_else(|_| std::fs::copy(&program, &own).map(drop)).unwrap();
+                std::os::unix::fs::chown(folder.path(), Some(user), Some(user)).unwrap();
+                let mut command = Command::new("setpriv");
+                command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+                command.arg(own);
+                command
+            }
+        };
         command.args(["--exact", "agent::serves", "--nocapture", "--test-threads=1"]);
         for name in
             ["DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "XDG_SESSION_TYPE"]

@@ -93,11 +93,23 @@ impl Display {
         ids.lines().last().map(str::to_owned)
     }
 
-    /// Shows a picture behind all windows.
+    /// Shows a picture of the screen's size behind all windows, and waits until it is there.
     pub fn wallpaper(&self, picture: &Path) {
         // Answers 1 also when all went well.
         let mut command = Command::new("display");
         command.args(["-window", "root"]).arg(picture).env("DISPLAY", &self.name).status().unwrap();
+        let pixels = |program: &str, from: &[&str]| {
+            let mut command = Command::new(program);
+            command.args(from).args(["-depth", "8", "rgb:-"]).env("DISPLAY", &self.name);
+            command.output().unwrap().stdout
+        };
+        let wanted = pixels("/usr/bin/convert", &[picture.to_str().unwrap()]);
+        until("the picture on the screen", || {
+            let shown = pixels("import", &["-silent", "-window", "root"]);
+            let same = wanted.iter().zip(&shown).filter(|(a, b)| a.abs_diff(**b) < 9).count();
+            // Windows may lie over it.
+            (shown.len() == wanted.len() && same * 10 > wanted.len() * 9).then_some(())
+        });
     }
 
     /// Runs a program to its end, which has to be good.

@@ -83,3 +83,27 @@ fn a_black_or_empty_screen_is_never_stored() {
     agent.wait(&json!({"record": "state", "state": "ok"}));
     assert_eq!(agent.told.iter().filter(|told| told["picture"].is_string()).count(), 1);
 }
+
+#[test]
+fn a_picture_that_stands_still_while_the_pointer_moves_is_told_until_it_changes() {
+    let display = pattern();
+    let mut agent = Agent::start(&display.name, &json!({"every": "1s"}));
+    agent.wait(&json!({"outcome": "stored"}));
+    // Between one shot and the next the pointer is never where it was, as nobody's who works.
+    let mut place = 10;
+    let failed = loop {
+        place += 7;
+        display.run("xdotool", &["mousemove", &(place % 700).to_string(), "300"]);
+        let told = agent.wait(&json!({"record": "screenshot"}));
+        match told["outcome"].as_str().unwrap() {
+            "unchanged" => assert!(place < 7_000, "never in doubt"),
+            _ => break told,
+        }
+    };
+    assert_eq!(failed["outcome"], "failed", "{failed}");
+    assert!(failed["cause"].as_str().unwrap().contains("pointer moved"), "{failed}");
+    agent.wait(&json!({"record": "state", "state": "degraded", "cause": "pointer moved"}));
+    display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "black"]);
+    agent.wait(&json!({"outcome": "stored"}));
+    agent.wait(&json!({"record": "state", "state": "ok"}));
+}

@@ -25,11 +25,18 @@ fn desktop() -> Display {
 }
 
 #[test]
-fn a_password_manager_is_black_with_its_title_bar_and_the_rest_is_not() {
-    let display = desktop();
+fn a_password_manager_and_a_private_window_are_black_with_their_title_bars_and_the_rest_is_not() {
+    let mut display = desktop();
+    // As Firefox and Chromium say it.
+    display.terminal(
+        "firefox",
+        "Bank — Mozilla Firefox Private Browsing",
+        "20x3+20+560",
+        "telephone hospital",
+    );
     let mut agent = Agent::start(&display.name, &json!({"every": "1s", "redact": "none", "format": "png"}));
     let stored = agent.wait(&json!({"outcome": "stored"}));
-    assert_eq!((&stored["masked"], &stored["exclusion"]), (&json!(1), &json!("enforced")));
+    assert_eq!((&stored["masked"], &stored["exclusion"]), (&json!(2), &json!("enforced")));
     let picture = agent.picture(&stored);
     // Where the window and its frame are, as the server says.
     let id = display.find("vault").unwrap();

@@ -29,7 +29,7 @@ fn check(scale: u32) {
         display.run("xrdb", &["-nocpp", "-load", resources.to_str().unwrap()]);
     }
     display.wallpaper(&page(folder.path(), scale));
-    for (redact, block) in [("none", None), ("blur", Some(36)), ("pixelate", Some(60))] {
+    for (redact, block) in [("none", None), ("blur", Some(36)), ("pixelate", Some(72))] {
         let mut agent = Agent::start(&display.name, &json!({"every": "1s", "redact": redact}));
         let stored = agent.wait(&json!({"outcome": "stored"}));
         let picture = agent.picture(&stored);

@@ -15,12 +15,23 @@ const NOBODY: u32 = 65_534;
 /// A compositor; ends with the test.
 pub struct Sway {
     folder: tempfile::TempDir,
+    /// The socket of the session that shows it, if any does.
+    outer: Option<PathBuf>,
     running: Option<Child>,
 }
 
 impl Sway {
     /// Starts it with one monitor of 1920×1080, which shows a picture.
     pub fn start(picture: &Path) -> Self {
+        Self::new(picture, None)
+    }
+
+    /// Starts it with two monitors, WL-1 and WL-2, that are windows of another: one that is closed is unplugged.
+    pub fn inside(outer: &Self, picture: &Path) -> Self {
+        Self::new(picture, Some(outer.socket("wayland-").unwrap()))
+    }
+
+    fn new(picture: &Path, outer: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let own = |name: &str| folder.path().join(name);
         let shown = own("picture.png");
@@ -38,7 +49,7 @@ impl Sway {
                 chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
             }
         }
-        let mut sway = Self { folder, running: None };
+        let mut sway = Self { folder, outer, running: None };
         sway.begin();
         sway
     }
@@ -53,19 +64,22 @@ impl Sway {
         } else {
             Command::new("dbus-run-session")
         };
+        let say =
+            "echo $DBUS_SESSION_BUS_ADDRESS > $XDG_RUNTIME_DIR/session-bus; exec sway -c \"$HOME/config\"";
         let child = command
-            .args(["--", "sway", "-c"])
-            .arg(folder.join("config"))
+            .args(["--", "sh", "-c", say])
             .env_remove("DISPLAY")
             .env_remove("WAYLAND_DISPLAY")
             .env_remove("SWAYSOCK")
             .env("HOME", folder)
             .env("XDG_RUNTIME_DIR", self.run())
             .envs([
-                ("WLR_BACKENDS", "headless"),
+                ("WLR_BACKENDS", if self.outer.is_some() { "wayland" } else { "headless" }),
+                ("WLR_WL_OUTPUTS", "2"),
                 ("WLR_LIBINPUT_NO_DEVICES", "1"),
                 ("WLR_RENDERER", "pixman"),
             ])
+            .envs(self.outer.as_ref().map(|socket| ("WAYLAND_DISPLAY", socket)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -94,7 +108,16 @@ impl Sway {
             ("XDG_RUNTIME_DIR", self.run().display().to_string()),
             ("WAYLAND_DISPLAY", name.file_name().unwrap().to_string_lossy().into_owned()),
             ("XDG_SESSION_TYPE", "wayland".to_owned()),
+            (
+                "DBUS_SESSION_BUS_ADDRESS",
+                fs::read_to_string(self.run().join("session-bus")).unwrap().trim().to_owned(),
+            ),
         ]
+    }
+
+    /// Whose session it is, if not that of who runs the tests.
+    pub fn user(&self) -> Option<u32> {
+        is_root().then_some(NOBODY)
     }
 
     /// Says something to it.

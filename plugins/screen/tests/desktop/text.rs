@@ -33,13 +33,16 @@ pub fn page(folder: &Path, scale: u32) -> std::path::PathBuf {
 
 /// How many of the words tesseract finds.
 pub fn words(picture: &Path, resize: &str) -> usize {
-    let large = picture.with_extension("ocr.png");
+    // Not beside the picture: that may lie in a folder whose owner clears away what is not its own.
+    let folder = tempfile::tempdir().unwrap();
+    let large = folder.path().join("large.png");
     let resized =
         Command::new("/usr/bin/convert").arg(picture).args(["-resize", resize]).arg(&large).status();
     assert!(resized.unwrap().success());
     let read =
         Command::new("tesseract").arg(&large).args(["-", "--psm", "6"]).env("OMP_THREAD_LIMIT", "1").output();
     let read = read.expect("tesseract does not start; run config/setup-debian.sh --test");
+    assert!(read.status.success(), "{read:?}");
     let text = String::from_utf8_lossy(&read.stdout).to_lowercase();
     let found = text.split(|c: char| !c.is_alphabetic());
     found.filter(|word| WORDS.split_whitespace().any(|known| known == *word)).count()

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     agent::Agent,
+    display::until,
     sway::Sway,
     text::{page, words},
 };
@@ -13,9 +14,9 @@ fn wayland_is_captured_without_x_and_redacted_by_the_scale_of_each_monitor_and_o
     let folder = tempfile::tempdir().unwrap();
     let sway = Sway::start(&page(folder.path(), 1));
     let every = |redact: &str| json!({"every": "1s", "redact": redact});
-    let mut agent = Agent::start_in(&sway.session(), &every("none"));
+    let mut agent = Agent::start_in(&sway.session(), sway.user(), &every("none"));
     // The picture behind the windows comes later than the compositor.
-    let read = crate::display::until("words on the screen", || {
+    let read = until("words on the screen", || {
         let stored = agent.wait(&json!({"outcome": "stored", "monitor": "HEADLESS-1"}));
         assert_eq!((&stored["width"], &stored["height"]), (&json!(1920), &json!(1080)), "{stored}");
         Some(words(&agent.picture(&stored), "100%")).filter(|read| *read > 0)
@@ -47,10 +48,34 @@ fn wayland_is_captured_without_x_and_redacted_by_the_scale_of_each_monitor_and_o
 }
 
 #[test]
+fn under_wayland_a_monitor_that_is_unplugged_is_left_out_and_another_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = page(folder.path(), 1);
+    let outer = Sway::start(&page);
+    let sway = Sway::inside(&outer, &page);
+    let mut agent = Agent::start_in(&sway.session(), sway.user(), &json!({"every": "1s"}));
+    for monitor in ["WL-1", "WL-2"] {
+        agent.wait(&json!({"outcome": "stored", "monitor": monitor}));
+    }
+    outer.say(&["[title=\"WL-2\"]", "kill"]);
+    until("shot of one monitor", || {
+        let shots = agent.ask(&json!({}))["shots"].clone();
+        (shots.as_array()?.len() == 1 && shots[0]["monitor"] == "WL-1").then_some(())
+    });
+    sway.say(&["create_output"]);
+    agent.wait(&json!({"outcome": "stored", "monitor": "WL-3"}));
+    agent.wait(&json!({"record": "screenshot", "monitor": "WL-1"}));
+}
+
+#[test]
 fn under_wayland_own_rules_mean_no_shot_and_it_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let sway = Sway::start(&page(folder.path(), 1));
-    let mut agent = Agent::start_in(&sway.session(), &json!({"every": "1s", "exclude": [{"app": "signal"}]}));
+    let mut agent = Agent::start_in(
+        &sway.session(),
+        sway.user(),
+        &json!({"every": "1s", "exclude": [{"app": "signal"}]}),
+    );
     let skipped = agent.wait(&json!({"record": "screenshot"}));
     assert_eq!((&skipped["outcome"], &skipped["picture"]), (&json!("skipped"), &json!(null)), "{skipped}");
     assert!(skipped["cause"].as_str().unwrap().contains("Wayland doesn't say"), "{skipped}");
@@ -62,7 +87,7 @@ fn under_wayland_own_rules_mean_no_shot_and_it_says_why() {
 fn a_compositor_that_is_gone_is_told_and_found_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut sway = Sway::start(&page(folder.path(), 1));
-    let mut agent = Agent::start_in(&sway.session(), &json!({"every": "3s"}));
+    let mut agent = Agent::start_in(&sway.session(), sway.user(), &json!({"every": "3s"}));
     agent.wait(&json!({"outcome": "stored"}));
     sway.end();
     let failed = agent.wait(&json!({"outcome": "failed"}));
