@@ -28,6 +28,9 @@ const CHILD: &str = "CANDOR_S5CMD_CHILD";
 /// How many objects the agent has a sink store at once.
 const AT_ONCE: usize = 4;
 
+/// Each time goes to a place of its own: nothing there may be overwritten.
+static TIMES: AtomicUsize = AtomicUsize::new(0);
+
 /// What storing took.
 pub struct Cost {
     /// Seconds of CPU, user and system.
@@ -39,12 +42,12 @@ pub struct Cost {
 }
 
 /// Stores by the plugin.
-pub fn candor(target: &Target, load: &Load, round: usize) -> Cost {
+pub fn candor(target: &Target, load: &Load) -> Cost {
     let list = load.folder.with_extension("json");
     fs::write(&list, json!(load.objects).to_string()).unwrap();
     let config = json!({
         "bucket": "shots", "endpoint": target.url, "path_style": true, "ca": target.ca, "probe": "",
-        "prefix": format!("candor/{round}"),
+        "prefix": format!("candor/{}", TIMES.fetch_add(1, Ordering::Relaxed)),
     });
     let told = json!({"config": config, "list": list, "state": load.folder.with_extension("state")});
     let mut command = Command::new(env::current_exe().unwrap());
@@ -53,7 +56,7 @@ pub fn candor(target: &Target, load: &Load, round: usize) -> Cost {
 }
 
 /// Stores by s5cmd as it comes.
-pub fn s5cmd(target: &Target, load: &Load, round: usize) -> Cost {
+pub fn s5cmd(target: &Target, load: &Load) -> Cost {
     // What PyPI installs as a command is Python, which starts the program.
     let packages = rig::tool("s5cmd").ancestors().nth(2).unwrap().join("lib");
     let mut versions = fs::read_dir(packages).unwrap().map(|entry| entry.unwrap().path());
@@ -62,7 +65,9 @@ pub fn s5cmd(target: &Target, load: &Load, round: usize) -> Cost {
     });
     let mut command = Command::new(program.unwrap());
     command.args(["--log", "error", "--endpoint-url", &target.url, "cp"]);
-    command.arg(load.folder.join("*")).arg(format!("s3://shots/s5cmd/{round}/"));
+    command
+        .arg(load.folder.join("*"))
+        .arg(format!("s3://shots/s5cmd/{}/", TIMES.fetch_add(1, Ordering::Relaxed)));
     run(command, target)
 }
 

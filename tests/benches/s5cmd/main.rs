@@ -110,9 +110,9 @@ fn load(folder: &Path, name: &'static str, count: usize, len: usize) -> Load {
 fn measure(loads: &[Load], target: &Target) {
     for load in loads {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for round in 0..ROUNDS {
-            ours.push(client::candor(target, load, round));
-            theirs.push(client::s5cmd(target, load, round));
+        for _ in 0..ROUNDS {
+            ours.push(client::candor(target, load));
+            theirs.push(client::s5cmd(target, load));
         }
         let middle = |costs: &[Cost], of: fn(&Cost) -> f64| {
             let mut values: Vec<_> = costs.iter().map(of).collect();
