@@ -1,4 +1,5 @@
-//! How many times faster than life a detector gets through a recording: `candor replay`'s own code, one core.
+//! How many times faster than life a detector gets through a recording: `candor replay`'s own code, one core. And what
+//! a signal costs `scripted` alone, on what people and tools were recorded to do.
 //!
 //! `cargo bench -p candor-tests --bench replay`
 
@@ -6,12 +7,13 @@
 
 mod measure;
 
-use std::{fmt::Write, time::Instant};
+use std::{fmt::Write, fs::File, path::Path, time::Instant};
 
 use host::{
     load,
     replay::{Trace, play},
 };
+use plugin_api::{Event, testing::Harness, v1::Plugin};
 use serde_json::json;
 
 fn main() {
@@ -20,9 +22,36 @@ fn main() {
     run("a busy hour", 200.0, 3_600, 100, plugin);
     // A movement of a second each minute.
     run("a quiet day", 2_000.0, 86_400, 2, plugin);
+    for name in
+        ["people/sapimouse_1", "people/delbot_1", "people/thecorpus_1", "tools/pyclick", "tools/antiafk"]
+    {
+        alone(name, plugin);
+    }
 }
 
-fn run(what: &str, least: f64, seconds: u64, per_second: u64, plugin: &'static plugin_api::v1::Plugin) {
+/// The detector through its library, in batches as the agent gives them, without reading the recording.
+fn alone(name: &str, plugin: &'static Plugin) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("data/{name}.ndjson.gz"));
+    let mut trace = Trace::new(name, File::open(file).unwrap()).unwrap();
+    let mut events = Vec::new();
+    while let Some(signal) = trace.signal().unwrap() {
+        let event = signal.event();
+        let device = (event.source & 0xffff) as u16;
+        events.push(Event::signal(event.kind, event.mono_ns, event.origin(), device, event.args));
+    }
+    let mut times = [0.0; 25].map(|_| {
+        let mut bench = Harness::loaded_detector(plugin, json!({})).unwrap();
+        let start = Instant::now();
+        events.chunks(64).for_each(|batch| bench.instance.on_batch(batch).unwrap());
+        start.elapsed().as_secs_f64() / events.len() as f64
+    });
+    times.sort_unstable_by(f64::total_cmp);
+    let ns = times[times.len() / 2] * 1e9;
+    let verdict = if ns <= 1_000.0 { "" } else { " EXCEEDED" };
+    println!("{name}, {} signals: {ns:.0} ns a signal at the median (at most 1000{verdict})", events.len());
+}
+
+fn run(what: &str, least: f64, seconds: u64, per_second: u64, plugin: &'static Plugin) {
     let mut text = String::new();
     for second in 0..seconds {
         let many = if per_second > 2 || second % 60 == 0 { per_second.max(60) } else { 0 };

@@ -16,6 +16,8 @@ const THIS: RGBColor = RGBColor(0xb0, 0x3a, 0x2e);
 const PERSON: RGBColor = RGBColor(0x1f, 0x61, 0x8d);
 /// A stretch of a session of SapiMouse (Apache-2.0, MIT), in the form of a finding's path.
 const SAMPLE: &str = include_str!("person.json");
+/// How numbers at the axes are written.
+const LABEL: (&str, i32) = ("sans-serif", 12);
 /// In seconds: after a longer pause the pointer went nowhere in between.
 const PAUSE: f64 = 1.0;
 
@@ -49,7 +51,7 @@ fn draw(text: &mut String, path: &[Point], person: &[Point]) -> Drawn {
     let parts = area.split_evenly((2, 2));
     ways(&parts[0], "This window: the pointer's path, pixels", path, THIS)?;
     ways(&parts[1], "A typical person's", person, PERSON)?;
-    speeds(&parts[2], "Speed, pixels a second, over the last seconds", path, THIS)?;
+    speeds(&parts[2], "This window: its speed, pixels a second", path, THIS)?;
     speeds(&parts[3], "A typical person's", person, PERSON)?;
     area.present()?;
     Ok(())
@@ -67,7 +69,13 @@ fn ways(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> Dra
         .y_label_area_size(48)
         // Down is down on a screen.
         .build_cartesian_2d(left..right, bottom..top)?;
-    chart.configure_mesh().light_line_style(WHITE).label_style(("sans-serif", 11)).draw()?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .label_style(LABEL)
+        .x_label_formatter(&whole)
+        .y_label_formatter(&whole)
+        .draw()?;
     for run in points.chunk_by(|a, b| b.0 - a.0 <= PAUSE) {
         chart.draw_series(LineSeries::new(run.iter().map(|point| (point.1, point.2)), &colour))?;
     }
@@ -89,17 +97,26 @@ fn speeds(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> D
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 16))
         .margin(10)
-        .x_label_area_size(24)
+        .x_label_area_size(40)
         .y_label_area_size(48)
-        .build_cartesian_2d(first..last, 0.0..fastest)?;
+        .build_cartesian_2d(first..last.min(0.0), 0.0..fastest)?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
-        .label_style(("sans-serif", 11))
+        .label_style(LABEL)
         .axis_style(BLACK)
+        .x_desc("seconds before the finding")
+        .x_label_formatter(&|seconds| whole(&-seconds))
+        .y_label_formatter(&whole)
         .draw()?;
     chart.draw_series(LineSeries::new(speeds, &colour))?;
     Ok(())
+}
+
+/// A number without what the axis doesn't need.
+fn whole(value: &f64) -> String {
+    // No sign before a zero.
+    format!("{:.0}", value.round() + 0.0)
 }
 
 /// From the least to the most, with a little room.

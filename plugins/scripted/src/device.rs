@@ -10,14 +10,15 @@ use crate::{
     evidence::{Feature, Seen},
     feature::{self, Features},
     keys::{HOLDS, INTERVALS, Keys, Lasting, Measured, SHORT},
-    model::Model,
+    learned::Learned,
+    mark::{MARKS, Mark},
     period::{Beat, Kept},
     pointer::Pointer,
     provenance::Kind,
     repeat::WAYS,
     ring::Ring,
     sameness::{Motion, PATTERNS, STROKES},
-    sensitivity::{CERTAIN, Limits, probability},
+    sensitivity::probability,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -25,12 +26,10 @@ const SECOND: u64 = 1_000_000_000;
 pub const POINTS: usize = 256;
 /// … that are at least so far apart, in nanoseconds.
 const APART: u64 = SECOND / 20;
-/// A beat of clicks or strokes needs so many intervals; slow ones fewer, because chance makes them less often.
-const FAST_BEAT: u32 = 24;
-const SLOW_BEAT: u32 = 10;
-const SLOW: u32 = 1_000_000;
 /// A beat of keys needs so many, because words have a rhythm.
 const SLOW_KEY_BEAT: u32 = 12;
+/// In microseconds: intervals from this on are slow.
+const SLOW: u32 = 1_000_000;
 const SLOW_KEY_LASTS: u64 = 30 * SECOND;
 /// The model speaks when so many looks in a row agree on average.
 const LOOKS: f32 = 3.0;
@@ -38,17 +37,44 @@ const LOOKS: f32 = 3.0;
 pub const JUMPS: u32 = 10;
 /// So many clicks in one place are looked at.
 const STILL: usize = 20;
-/// How little time follows length, and how little times differ, when a way takes the same time however far.
-const SAME_SLOPE: f32 = 0.12;
-const SAME_SPREAD: f32 = 0.36;
-/// How little times are off the line when all ways have one speed.
-const EVEN_OFF: f32 = 0.11;
-/// How much the logarithms of lengths must differ for that to say anything.
+/// How much the logarithms of lengths must differ for times to say anything.
 const WELL_VARIED: f32 = 0.45;
-/// So many looks in a row must find that.
-const REACHED: u32 = 10;
+/// So many looks in a row must agree about how times follow lengths.
+const REACHED: usize = 10;
+/// What is usual with people: how times follow lengths (slope), and how much they differ, in logarithms.
+const USUAL_SLOPE: f32 = 0.4;
+const USUAL_SPREAD: f32 = 0.8;
 /// In pixels: shorter ones are none.
 const JUMP: f32 = 40.0;
+
+/// What all devices are judged by.
+pub struct Ground {
+    /// By [`Rule`]: whether it is in force.
+    rules: [bool; Rule::ALL.len()],
+    /// A rule speaks of a device at most once in this time, in nanoseconds.
+    again: u64,
+    /// The share of input of a program's that is told.
+    pub injected: f64,
+    /// The least confidence of a flag.
+    enough: f64,
+    learned: Learned,
+}
+
+impl Ground {
+    pub fn new(config: &Config, learned: Learned) -> Self {
+        Self {
+            rules: Rule::ALL.map(|rule| config.rules.contains(&rule)),
+            again: config.again.nanos(),
+            injected: config.injected_share,
+            enough: config.sensitivity.confidence(),
+            learned,
+        }
+    }
+
+    fn limit(&self, mark: Mark) -> f64 {
+        self.learned.limits[mark as usize]
+    }
+}
 
 /// One device.
 pub struct Device {
@@ -65,6 +91,10 @@ pub struct Device {
     pub path: Ring<(u64, i32, i32), POINTS>,
     /// How sure anything is by now, 0 to 1.
     pub score: f64,
+    /// The nearest it came to a machine, by [`Mark`].
+    pub nearest: [f64; MARKS],
+    /// What was measured of the last strokes and clicks, until somebody asks.
+    pub looked: Option<Features>,
     /// Where the pointer is, in 1/256 px; from 0 where the platform doesn't tell.
     position: (i32, i32),
     strokes: Beat,
@@ -76,8 +106,8 @@ pub struct Device {
     lasting: [Lasting; 4],
     jumps: u32,
     jumped: u32,
-    /// How many looks in a row found times that don't follow lengths as people's do.
-    reached: u32,
+    /// How far times were off the line over lengths in the last looks, and how flat that was.
+    reached: Ring<(f32, f32), REACHED>,
     /// The odds of the last looks, the newest counting most.
     odds: Option<f32>,
 }
@@ -94,6 +124,8 @@ impl Device {
             told: Default::default(),
             path: Ring::new(),
             score: 0.0,
+            nearest: [f64::NAN; MARKS],
+            looked: None,
             position: (0, 0),
             strokes: Beat::new(16),
             clicks: Beat::new(16),
@@ -103,7 +135,7 @@ impl Device {
             lasting: Default::default(),
             jumps: 0,
             jumped: 0,
-            reached: 0,
+            reached: Ring::new(),
             odds: None,
         }
     }
@@ -115,20 +147,14 @@ impl Device {
     }
 
     /// Whether a rule is in force and may speak of this device: it does so once in a while only.
-    pub fn due(&self, rule: Rule, now: u64, config: &Config) -> bool {
-        let pause = config.again.nanos().saturating_mul(if rule.is_note() { 6 } else { 1 });
+    pub fn due(&self, rule: Rule, now: u64, ground: &Ground) -> bool {
+        let pause = ground.again.saturating_mul(if rule.is_note() { 6 } else { 1 });
         let recently = self.told[rule as usize].is_some_and(|told| now.abs_diff(told) < pause);
-        !recently && !self.suppressed && config.rules.contains(&rule)
+        !recently && !self.suppressed && ground.rules[rule as usize]
     }
 
     /// Takes one signal; answers what is remarkable about the last ones, as far as it is due.
-    pub fn take(
-        &mut self,
-        event: &Event<'_>,
-        config: &Config,
-        limits: &Limits,
-        model: &Model,
-    ) -> Option<Seen> {
+    pub fn take(&mut self, event: &Event<'_>, ground: &Ground) -> Option<Seen> {
         let now = event.mono_ns;
         if let Some(pointer) = event.pointer() {
             let (x, y) = self.position;
@@ -143,76 +169,52 @@ impl Device {
             if began {
                 self.strokes.push(now);
             }
-            let seen = if began { self.began(now, config, limits) } else { self.steps(now, config, limits) };
-            let seen = seen.or_else(|| if ended { self.ways(now, config, limits) } else { None });
-            return seen.or_else(|| self.look(now, config, limits, model));
+            let seen = if began { self.began(now, ground) } else { self.steps(now, ground) };
+            let seen = seen.or_else(|| if ended { self.ways(now, ground) } else { None });
+            return seen.or_else(|| self.look(now, ground));
         }
         if let Some(button) = event.button() {
             let watched = self.pointer.get_or_insert_with(Box::default);
             watched.button(now, button.pressed);
             let hold = if button.pressed { None } else { watched.still(STILL) };
-            if let Some(seen) = hold.and_then(|hold| self.still(now, hold, config, limits)) {
+            if let Some(seen) = hold.and_then(|hold| self.still(now, hold, ground)) {
                 return Some(seen);
             }
             if !button.pressed {
-                return self.look(now, config, limits, model);
+                return self.look(now, ground);
             }
             self.clicks.push(now);
             self.motion.click(button.position);
-            return self.clicks(now, config, limits);
+            return self.clicks(now, ground);
         }
         let key = event.key()?;
         let keys = self.keys.get_or_insert_with(|| Box::new(Keys::new()));
         let interval = keys.push(now, key)?;
         let measured = keys.measure();
-        self.typed(now, interval, &measured, config, limits)
+        self.typed(now, interval, &measured, ground)
+    }
+
+    /// Takes what a rule reads; true when that is enough for it to speak.
+    fn judge(&mut self, mark: Mark, value: f64, now: u64, ground: &Ground) -> bool {
+        let nearest = &mut self.nearest[mark as usize];
+        *nearest = mark.nearer(*nearest, value);
+        self.enough(mark.fact().rule, now, ground.learned.confidence(mark, value), ground)
     }
 
     /// Notes how sure something is; true when that is enough and the rule is due.
-    fn enough(&mut self, rule: Rule, now: u64, confidence: f64, config: &Config, limits: &Limits) -> bool {
-        if config.rules.contains(&rule) && !self.suppressed {
+    fn enough(&mut self, rule: Rule, now: u64, confidence: f64, ground: &Ground) -> bool {
+        if ground.rules[rule as usize] && !self.suppressed && !rule.is_note() {
             self.score = self.score.max(confidence);
         }
-        confidence >= limits.confidence && self.due(rule, now, config)
+        confidence >= ground.enough && self.due(rule, now, ground)
     }
 
-    /// A finding about motion; what is known of the path is the window.
-    fn same(&self, rule: Rule, to: u64, text: String, features: Vec<Feature>) -> Seen {
-        let from = self.path.iter().next().map_or(to, |(from, ..)| from.min(to));
-        Seen { rule, confidence: CERTAIN, from, to, text, features, histogram: None, path: true, model: None }
+    /// What was seen beside where people end; what is known of the path is the window.
+    fn seen(&self, mark: Mark, value: f64, now: u64, text: String, ground: &Ground) -> Seen {
+        let (rule, name) = (mark.fact().rule, mark.fact().name);
+        let from = self.path.iter().next().map_or(now, |(from, ..)| from.min(now));
+        let (people, confidence) = (ground.learned.range(mark), ground.learned.certain);
+        let features = vec![Feature::new(name, value, people.0, people.1)];
+        Seen { rule, confidence, from, to: now, text, features, histogram: None, path: true, model: None }
     }
-}
-
-/// How sure a measure makes: half at people's most, [`CERTAIN`] from the limit on.
-fn rising(value: f64, people: f64, limit: f64) -> f64 {
-    if value >= limit {
-        return CERTAIN;
-    }
-    if value <= people {
-        0.3 * value / people.max(1e-6)
-    } else {
-        0.3 + 0.3 * (value - people) / (limit - people).max(1e-6)
-    }
-}
-
-fn beat(beat: &Beat, share: f64) -> Option<Kept> {
-    let slow = beat.kept(SLOW_BEAT, share).filter(|kept| kept.median >= SLOW);
-    slow.or_else(|| beat.kept(FAST_BEAT, share))
-}
-
-fn in_time(kept: Kept, to: u64, what: &str, beat: &Beat, path: bool) -> Seen {
-    let Kept { lag, matched, of, median, from } = kept;
-    let rhythm = match lag {
-        1 => format!("about {} ms apart", median / 1_000),
-        _ => format!("in a rhythm of {lag}"),
-    };
-    let text = format!(
-        "{matched} of {of} {what} came {rhythm}, each within 3 % of the time before. People's times vary by a tenth and more."
-    );
-    let features = vec![
-        Feature::new("matched", f64::from(matched) / f64::from(of), 0.0, 0.5),
-        Feature { name: "median_ms", value: f64::from(median) / 1_000.0, people: None },
-    ];
-    let histogram = Some(beat.histogram());
-    Seen { rule: Rule::Period, confidence: CERTAIN, from, to, text, features, histogram, path, model: None }
 }

@@ -90,6 +90,10 @@ pub(crate) fn measure(
     if all().count() < FEWEST {
         return None;
     }
+    // Touch screens and slow remote connections tell where the pointer is, not how it came there.
+    if long().filter(|stroke| stroke.samples >= 3).count() * 4 < long().count() {
+        return None;
+    }
     let mut features = [f32::NAN; COUNT];
     let mut put = |name: &str, value: Option<f32>| {
         if let (Some(place), Some(value)) = (MEASURES.iter().position(|(known, _)| *known == name), value) {

@@ -9,6 +9,8 @@ mod device;
 mod evidence;
 pub mod feature;
 mod keys;
+pub mod learned;
+pub mod mark;
 pub mod model;
 mod period;
 pub mod pointer;
@@ -16,25 +18,22 @@ mod provenance;
 mod repeat;
 mod ring;
 mod sameness;
-mod sensitivity;
+pub mod sensitivity;
 mod spread;
 mod stroke;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 mod whole;
+
+use std::collections::BTreeMap;
 
 use plugin_api::prelude::*;
 
-use device::Device as Watched;
-use evidence::Seen;
-use model::Model;
-use provenance::Provenance;
-use sensitivity::Limits;
+use learned::Learned;
+use mark::Mark;
 pub use sensitivity::Sensitivity;
-use whole::Whole;
-
-/// So many devices are watched at once; the one that was quiet for longest makes room for a new one.
-const DEVICES: usize = 32;
+use watch::Watch;
 
 config! {
     /// Finds input that programs make.
@@ -61,50 +60,10 @@ config! {
         #[serde(default = "half")]
         #[schemars(extend("x-raises" = "down"))]
         pub injected_share: f64,
-        /// `period`: the share of intervals that must repeat.
-        #[serde(default = "period")]
-        #[schemars(extend("x-raises" = "down"))]
-        pub period_share: f64,
-        /// `steps`: the share of steps of a moving pointer that must be as fast as the step before.
-        #[serde(default = "steps")]
-        #[schemars(extend("x-raises" = "down"))]
-        pub steps_share: f64,
-        /// `steps`: the share of long steps that must equal those a few before, to the pixel.
-        #[serde(default = "pattern")]
-        #[schemars(extend("x-raises" = "down"))]
-        pub pattern_share: f64,
-        /// `strokes`: the share of pointer strokes that must be one of two.
-        #[serde(default = "half")]
-        #[schemars(extend("x-raises" = "down"))]
-        pub strokes_share: f64,
-        /// `spots`: the share of clicks, after moving, that must hit the pixel of an earlier one.
-        #[serde(default = "half")]
-        #[schemars(extend("x-raises" = "down"))]
-        pub spots_share: f64,
-        /// `ways`: how many of the last 12 ways of the pointer must have been gone before.
-        #[serde(default = "ways")]
-        #[schemars(extend("x-raises" = "down"))]
-        pub ways_again: u32,
-        /// `keys`: the share of times between keys that must equal the one before.
-        #[serde(default = "even")]
-        #[schemars(extend("x-raises" = "down"))]
-        pub keys_even: f64,
-        /// `keys`: how many times the usual time between keys the longest may be, at most, in 64 keys.
-        #[serde(default = "tail")]
-        #[schemars(extend("x-raises" = "up"))]
-        pub keys_tail: f64,
-        /// `holds`: how long half of the keys are held, at most, in milliseconds.
-        #[serde(default = "hold")]
-        #[schemars(extend("x-raises" = "up"))]
-        pub keys_hold_ms: f64,
-        /// `holds`: how long half of 20 clicks in one place are held, at most, in milliseconds.
-        #[serde(default = "click_hold")]
-        #[schemars(extend("x-raises" = "up"))]
-        pub clicks_hold_ms: f64,
-        /// `holds`: between how much the middle four fifths of holds lie, at most, in milliseconds.
-        #[serde(default = "hold_range")]
-        #[schemars(extend("x-raises" = "up"))]
-        pub keys_hold_range_ms: f64,
+        /// Limits of rules in place of those that were learned, which are in `model.json` with where people end.
+        #[serde(default)]
+        #[schemars(extend("examples" = [{"steps": 0.97, "hold_ms": 15.0}]))]
+        pub limits: BTreeMap<String, f64>,
     }
 }
 
@@ -125,7 +84,7 @@ config! {
         Spots,
         /// The pointer goes the same ways again, as a recording that is played again does.
         Ways,
-        /// The pointer is elsewhere at once.
+        /// The pointer is elsewhere at once. Touch screens and slow remote connections do that too.
         Jumps,
         /// Far ways take the pointer as long as near ones, or exactly as much longer as they are farther.
         Reach,
@@ -172,7 +131,7 @@ impl Rule {
 
     /// Whether it says nothing by itself, as people do that too.
     pub fn is_note(self) -> bool {
-        matches!(self, Self::Injected | Self::Virtual | Self::Idle | Self::Restless)
+        matches!(self, Self::Injected | Self::Virtual | Self::Jumps | Self::Idle | Self::Restless)
     }
 }
 
@@ -192,53 +151,10 @@ fn half() -> f64 {
     0.5
 }
 
-fn period() -> f64 {
-    0.9
-}
-
-fn steps() -> f64 {
-    0.97
-}
-
-fn pattern() -> f64 {
-    0.7
-}
-
-fn ways() -> u32 {
-    4
-}
-
-fn even() -> f64 {
-    0.45
-}
-
-fn tail() -> f64 {
-    1.55
-}
-
-fn hold() -> f64 {
-    25.0
-}
-
-fn click_hold() -> f64 {
-    10.0
-}
-
-fn hold_range() -> f64 {
-    8.0
-}
-
 /// The detector.
 pub struct Scripted {
-    config: Config,
-    limits: Limits,
-    model: Model,
-    provenance: Provenance,
-    whole: Whole,
+    watch: Watch,
     score: f64,
-    devices: Vec<Watched>,
-    /// The device of the last event; the next one is mostly the same's.
-    last: usize,
 }
 
 impl Detector for Scripted {
@@ -249,101 +165,34 @@ impl Detector for Scripted {
     const NEVER: &'static str = "which keys were pressed, in what order, or exactly when";
 
     fn new(config: Config, _: &Host) -> Result<Self, Error> {
-        let shares = [
-            ("injected_share", config.injected_share),
-            ("period_share", config.period_share),
-            ("steps_share", config.steps_share),
-            ("pattern_share", config.pattern_share),
-            ("strokes_share", config.strokes_share),
-            ("spots_share", config.spots_share),
-        ];
-        if let Some((key, share)) = shares.iter().find(|(_, share)| !(0.1..=1.0).contains(share)) {
-            return Err(Error::new(Fault::Config, format!("{key}: {share} is not between 0.1 and 1")));
+        let refused = |text: String| Err(Error::new(Fault::Config, text));
+        if !(0.1..=1.0).contains(&config.injected_share) {
+            return refused(format!("injected_share: {} is not between 0.1 and 1", config.injected_share));
         }
-        if !(1..=12).contains(&config.ways_again) {
-            let text = format!("ways_again: {} is not between 1 and 12", config.ways_again);
-            return Err(Error::new(Fault::Config, text));
+        let mut learned = Learned::shipped()?;
+        for (name, limit) in &config.limits {
+            let Some(mark) = Mark::ALL.into_iter().find(|mark| mark.fact().name == name) else {
+                let known: Vec<&str> = Mark::ALL.iter().map(|mark| mark.fact().name).collect();
+                return refused(format!("limits: {name} is not known; write some of {}", known.join(", ")));
+            };
+            if !mark.allows(*limit) {
+                return refused(format!("limits: {name}: {limit} is beyond what a machine shows, or no number"));
+            }
+            learned.limits[mark as usize] = *limit;
         }
-        Ok(Self {
-            limits: config.sensitivity.limits(),
-            model: Model::shipped()?,
-            config,
-            provenance: Provenance::default(),
-            whole: Whole::default(),
-            score: 0.0,
-            devices: Vec::with_capacity(DEVICES),
-            last: 0,
-        })
+        Ok(Self { watch: Watch::new(config, learned), score: 0.0 })
     }
 
     fn on_batch(&mut self, batch: &[Event<'_>], out: &mut Out<'_>) -> Result<(), Error> {
         for event in batch {
-            let place = self.place(event);
-            if let Some(device) = event.device() {
-                let watched = &mut self.devices[place];
-                watched.rename(device.name);
-                watched.suppressed = is_listed(&self.config.suppress, &device);
-                continue;
-            }
-            let device = &mut self.devices[place];
-            device.used = event.mono_ns;
-            let due = |rule| device.due(rule, event.mono_ns, &self.config);
-            if let Some(seen) = self.provenance.take(event, device.kind, self.config.injected_share, due) {
-                tell(device, &seen, out)?;
-            }
-            if let Some(seen) = self.whole.take(event, |rule| device.due(rule, event.mono_ns, &self.config)) {
-                tell(device, &seen, out)?;
-            }
-            if let Some(seen) = device.take(event, &self.config, &self.limits, &self.model) {
-                tell(device, &seen, out)?;
-            }
-            if device.score > self.score {
-                self.score = device.score;
-                out.gauge("score", self.score);
-            }
+            self.watch.take(event, &mut |_, finding| out.finding(finding))?;
+        }
+        if self.watch.score() > self.score {
+            self.score = self.watch.score();
+            out.gauge("score", self.score);
         }
         Ok(())
     }
-}
-
-/// Whether nothing is to be said of a device.
-fn is_listed(list: &[String], device: &Device<'_>) -> bool {
-    let id = format!("{:04x}:{:04x}", device.vendor, device.product);
-    list.iter().any(|listed| listed.eq_ignore_ascii_case(&id) || listed == device.name)
-}
-
-impl Scripted {
-    /// Where the device of an event is watched.
-    fn place(&mut self, event: &Event<'_>) -> usize {
-        let is = |device: &Watched| device.source == event.source && device.origin == event.origin();
-        if self.devices.get(self.last).is_some_and(is) {
-            return self.last;
-        }
-        self.last = self.devices.iter().position(is).unwrap_or_else(|| self.watch(event));
-        self.last
-    }
-
-    fn watch(&mut self, event: &Event<'_>) -> usize {
-        // One device can act as two: what moves the pointer without it is told apart by its origin.
-        let name =
-            self.devices.iter().find(|known| known.source == event.source).map(|known| known.name.clone());
-        let suppressed = self.devices.iter().any(|known| known.source == event.source && known.suppressed);
-        let mut new = Watched::new(event, name.unwrap_or_default());
-        new.suppressed = suppressed;
-        if self.devices.len() < DEVICES {
-            self.devices.push(new);
-            return self.devices.len() - 1;
-        }
-        let quiet = (0..self.devices.len()).min_by_key(|place| self.devices[*place].used).unwrap_or(0);
-        self.devices[quiet] = new;
-        quiet
-    }
-}
-
-/// Stores a finding, and notes when its rule spoke.
-fn tell(device: &mut Watched, seen: &Seen, out: &mut Out<'_>) -> Result<(), Error> {
-    device.told[seen.rule as usize] = Some(seen.to);
-    out.finding(evidence::finding(seen, device))
 }
 
 export_detector!(Scripted);

@@ -45,15 +45,9 @@ pub struct Part {
 }
 
 impl Model {
-    /// The one this version ships.
-    pub fn shipped() -> Result<Self, Error> {
-        Self::parse(include_str!("../model.json"))
-    }
-
-    /// Reads one.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    /// Reads its part of `model.json`.
+    pub fn parse(json: &Value) -> Result<Self, Error> {
         let wrong = |what: &str| Error::new(Fault::Malformed, format!("model.json: {what}; train it again"));
-        let json: Value = serde_json(text).ok_or_else(|| wrong("not JSON"))?;
         let number = |value: &Value| value.as_f64().map(|number| number as f32);
         let mut measures = [Measure::default(); COUNT];
         for ((name, _), measure) in MEASURES.iter().zip(&mut measures) {
@@ -95,10 +89,6 @@ impl Model {
         parts.sort_by(|a, b| b.counts.total_cmp(&a.counts));
         parts
     }
-}
-
-fn serde_json(text: &str) -> Option<Value> {
-    text.parse().ok()
 }
 
 /// Machines are above.

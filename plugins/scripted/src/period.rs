@@ -7,13 +7,16 @@ use crate::ring::Ring;
 
 /// A rhythm may have so many steps.
 const LAGS: usize = 8;
+/// A pace has so many.
+const PACES: usize = 4;
 /// Two intervals match when they differ by at most this share, or by a millisecond.
 const TOLERANCE: f64 = 0.03;
 const MILLISECOND: u32 = 1_000;
 /// Shorter intervals than this, in microseconds, come in bursts: several events that were read at once.
 const SHORTEST: u32 = 4 * MILLISECOND;
-/// The coarsest clock in use (15.6 ms), in microseconds.
+/// The coarsest clock in use (15.6 ms), in microseconds; what holds events back and delivers them together is coarser.
 const COARSEST: u32 = 16 * MILLISECOND;
+const HELD_BACK: u32 = 2_000 * MILLISECOND;
 /// How many intervals are kept for the evidence.
 const KEPT: usize = 64;
 
@@ -33,8 +36,8 @@ pub struct Beat {
 pub struct Kept {
     /// Steps of the rhythm.
     pub lag: usize,
-    /// How many of the last intervals matched …
-    pub matched: u32,
+    /// The share of the last intervals that matched …
+    pub share: f64,
     /// … of how many.
     pub of: u32,
     /// In microseconds.
@@ -66,12 +69,40 @@ impl Beat {
         self.intervals.push(interval);
     }
 
-    /// The beat that the last `of` intervals kept, if at least a share of them did.
-    pub fn kept(&self, of: u32, share: f64) -> Option<Kept> {
+    /// How the last `of` intervals keep a beat, as far as the clock is fine enough to tell.
+    pub fn kept(&self, of: u32) -> Option<Kept> {
         let mask = u64::MAX >> (64 - of.clamp(1, 64));
         let lag = (0..LAGS).max_by_key(|lag| ((self.matched[*lag] & mask).count_ones(), LAGS - lag))?;
         let matched = (self.matched[lag] & mask).count_ones();
-        if self.intervals.len() < (of as usize).min(KEPT) || f64::from(matched) < share * f64::from(of) {
+        let (median, from) = self.middle(of)?;
+        Some(Kept { lag: lag + 1, share: f64::from(matched) / f64::from(of), of, median, from })
+    }
+
+    /// By how much the last `of` intervals differ from those one to four before, beside the middle one: four fifths
+    /// of them by less. What merges or delays each event for itself leaves more of this than of the beat.
+    pub fn pace(&self, of: u32) -> Option<(f64, Kept)> {
+        if self.intervals.len() < of as usize + PACES {
+            return None;
+        }
+        let (median, from) = self.middle(of)?;
+        let off = |lag: usize| {
+            let mut differences = [0; KEPT];
+            let of = of as usize;
+            for (back, difference) in differences[..of].iter_mut().enumerate() {
+                let pair = self.intervals.back(back).zip(self.intervals.back(back + lag));
+                *difference = pair.map_or(u32::MAX, |(now, before)| now.abs_diff(before));
+            }
+            *differences[..of].select_nth_unstable(of * 4 / 5).1
+        };
+        let (least, lag) = (1..=PACES).map(|lag| (off(lag), lag)).min()?;
+        let off = f64::from(least) / f64::from(median.max(1));
+        Some((off, Kept { lag, share: 1.0 - off, of, median, from }))
+    }
+
+    /// The middle one of the last intervals, and when the first of them began; None if there are too few, or if they
+    /// are too short beside the clock's tick.
+    fn middle(&self, of: u32) -> Option<(u32, u64)> {
+        if self.intervals.len() < (of as usize).min(KEPT) {
             return None;
         }
         let mut sorted = [0; KEPT];
@@ -86,8 +117,7 @@ impl Beat {
         let tick = tick(sorted);
         sorted.sort_unstable();
         let median = sorted[sorted.len() / 2];
-        let from = self.last.unwrap_or_default().saturating_sub(span);
-        (median >= tick * self.ticks).then_some(Kept { lag: lag + 1, matched, of, median, from })
+        (median >= tick * self.ticks).then(|| (median, self.last.unwrap_or_default().saturating_sub(span)))
     }
 
     /// How many of the intervals that are kept are below 2, 4, 8, … ms; the last one counts all that are longer.
@@ -109,7 +139,7 @@ fn same(a: u32, b: u32) -> bool {
 /// The clock's tick as far as the intervals tell: the least by which two neighbours differ.
 fn tick(intervals: &[u32]) -> u32 {
     let differences = intervals.windows(2).map(|pair| pair[0].abs_diff(pair[1]));
-    differences.filter(|difference| *difference > 0).min().unwrap_or(COARSEST).min(COARSEST)
+    differences.filter(|difference| *difference > 0).min().unwrap_or(COARSEST).min(HELD_BACK)
 }
 
 #[cfg(test)]
@@ -124,7 +154,7 @@ mod tests {
             now += interval * 1e6;
             beat.push(now as u64);
         }
-        beat.kept(24, 0.9)
+        beat.kept(24).filter(|kept| kept.share >= 0.9)
     }
 
     /// Numbers from 0 to 1, the same each time.

@@ -10,7 +10,7 @@ const LONG: u32 = 60;
 /// How many pairs are remembered; a power of two.
 const PAIRS: usize = 4_096;
 /// How many of the last ways are looked at.
-pub const WAYS: u32 = 12;
+pub const WAYS: u32 = 8;
 
 /// The ways of one pointer.
 pub struct Ways {

@@ -2,9 +2,6 @@
 
 use plugin_api::prelude::*;
 
-/// How sure a rule is whose limit no recorded person reached.
-pub const CERTAIN: f64 = 0.97;
-
 config! {
     /// How readily something is flagged.
     pub enum Sensitivity {
@@ -17,22 +14,14 @@ config! {
     }
 }
 
-/// What a sensitivity asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The least confidence of a flag.
-    pub confidence: f64,
-}
-
 impl Sensitivity {
-    /// Its limits.
-    pub fn limits(self) -> Limits {
-        let confidence = match self {
+    /// The least confidence of a flag.
+    pub fn confidence(self) -> f64 {
+        match self {
             Self::Lenient => 0.95,
             Self::Balanced => 0.86,
             Self::Strict => 0.7,
-        };
-        Limits { confidence }
+        }
     }
 }
 

@@ -304,6 +304,30 @@ fn a_rule_speaks_of_a_device_once_in_a_while_and_not_when_it_is_off() {
 }
 
 #[test]
+fn nothing_is_said_of_a_suppressed_device_and_all_of_its_neighbour() {
+    let mut script = Script::new();
+    for _ in 0..40 {
+        script.wait(999.4).click();
+    }
+    let told = |suppress: Value, number: u16| -> Vec<Value> {
+        let mut bench = bench(json!({"suppress": suppress}));
+        let name = Device { bus: 3, vendor: 0x2104, product: 0x0127, present: true, name: "Quha Zono" };
+        bench.feed(&[Event::device_change(MS, Origin::Physical, number, name)]).unwrap();
+        bench.feed(&script.events).unwrap();
+        bench.records().into_iter().map(|record| record.body).collect()
+    };
+    for listed in [json!(["2104:0127"]), json!(["2104:0127".to_uppercase(), "x"]), json!(["Quha Zono"])] {
+        assert!(told(listed.clone(), MOUSE).is_empty(), "{listed}");
+    }
+    for other in [json!([]), json!(["2104:0128"]), json!(["Quha"])] {
+        assert!(!told(other.clone(), MOUSE).is_empty(), "{other}");
+    }
+    // Another device is not meant, and an accessibility device is told apart but not passed over by its name alone.
+    assert!(!told(json!(["2104:0127"]), MOUSE + 1).is_empty());
+    assert_eq!(told(json!([]), MOUSE)[0]["evidence"]["device"]["looks_like"], "accessibility");
+}
+
+#[test]
 fn evidence_never_shows_more_than_it_may() {
     let mut script = Script::new();
     for n in 0..3_000 {
@@ -349,9 +373,10 @@ fn devices_without_end_take_no_more_memory() {
 #[test]
 fn shares_that_make_no_sense_and_unknown_rules_are_refused() {
     for config in [
-        json!({"period_share": 0.0}),
-        json!({"steps_share": 1.5}),
-        json!({"spots_share": -1}),
+        json!({"injected_share": 0.0}),
+        json!({"limits": {"steps": 1.5}}),
+        json!({"limits": {"hold_ms": -1}}),
+        json!({"limits": {"beats": 0.5}}),
         json!({"rules": ["beat"]}),
         json!({"again": "soon"}),
     ] {

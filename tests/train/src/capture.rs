@@ -1,101 +1,140 @@
 //! The same input as other systems would have recorded it, so that nothing learns how a data set was captured.
 
-/// How input is recorded.
+use plugin_api::{Event, event::POINTER};
+
+/// How input is recorded, or what of a recording is taken away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Capture {
     /// As it is in the file.
     AsIs,
-    /// Through a remote desktop: motion merged to 100–124 ms, a clock that ticks every 15.625 ms.
+    /// Through a remote desktop: motion merged to 100–124 ms, the first after a rest too, a clock that ticks every
+    /// 15.625 ms.
     Remote,
     /// By a browser: motion merged to 60 Hz, a clock of milliseconds.
     Browser,
+    /// All on the coarsest clock.
+    NoClock,
+    /// All motion merged to 100–124 ms.
+    NoRate,
+    /// Each on a screen that is half to twice as large.
+    NoScreen,
+    /// Two minutes from where the script takes over, or from the begin.
+    NoDuration,
+    /// All four.
+    Bare,
 }
 
-/// All of them.
+/// Those that are learned from.
 pub const CAPTURES: [Capture; 3] = [Capture::AsIs, Capture::Remote, Capture::Browser];
 
-/// What came in, and when in nanoseconds.
-pub struct Input {
-    pub at: u64,
-    pub what: What,
+const TICK: u64 = 15_625_000;
+const MILLISECOND: u64 = 1_000_000;
+const CUT: u64 = 120_000 * MILLISECOND;
+
+/// Records these signals in another way; the name makes chance repeatable, and `onset` is in nanoseconds.
+pub fn record(events: &[Event<'static>], capture: Capture, name: &str, onset: u64) -> Vec<Event<'static>> {
+    let mut chance = Chance::new(name);
+    let mut events = events.to_vec();
+    if matches!(capture, Capture::NoDuration | Capture::Bare) {
+        let begin = events.first().map_or(0, |event| event.mono_ns) + onset;
+        events.retain(|event| (begin..begin + CUT).contains(&event.mono_ns));
+    }
+    if matches!(capture, Capture::NoScreen | Capture::Bare) {
+        let scale = 4f64.powf(chance.even() - 0.5);
+        events.iter_mut().for_each(|event| resize(event, scale));
+    }
+    match capture {
+        Capture::Remote | Capture::NoRate | Capture::Bare => {
+            events =
+                merge(&events, First::Waits, || ((100.0 + 24.0 * chance.even()) * MILLISECOND as f64) as u64);
+        }
+        Capture::Browser => events = merge(&events, First::AtOnce, || 16 * MILLISECOND),
+        _ => {}
+    }
+    let tick = match capture {
+        Capture::Remote | Capture::NoClock | Capture::Bare => TICK,
+        Capture::Browser => MILLISECOND,
+        _ => 1,
+    };
+    events.iter_mut().for_each(|event| event.mono_ns -= event.mono_ns % tick);
+    steps(&mut events);
+    events
 }
 
-/// A position in pixels, or a button that went down or up.
-pub enum What {
-    Move(f32, f32),
-    Button(bool),
+/// What becomes of the first motion after a rest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    AtOnce,
+    Waits,
 }
 
-/// Records input in another way.
-pub struct Recorder {
-    capture: Capture,
-    /// The position that waits to be told, and until when.
-    waiting: Option<(f32, f32)>,
-    until: u64,
-    told: Option<u64>,
-    random: u64,
+/// Merges motion as remote desktops and browsers do: one each while, where it was last.
+fn merge(events: &[Event<'static>], first: First, mut every: impl FnMut() -> u64) -> Vec<Event<'static>> {
+    let mut merged = Vec::with_capacity(events.len());
+    let (mut waiting, mut until) = (None::<Event<'static>>, 0);
+    for event in events {
+        if let Some(last) = waiting.take_if(|_| event.mono_ns >= until || event.kind != POINTER) {
+            let at = until.min(event.mono_ns);
+            merged.push(Event { mono_ns: at, ..last });
+            until = at + every();
+        }
+        if event.kind != POINTER {
+            merged.push(*event);
+            continue;
+        }
+        if event.mono_ns >= until {
+            until = event.mono_ns + every();
+            if first == First::AtOnce {
+                merged.push(*event);
+                continue;
+            }
+        }
+        waiting = Some(*event);
+    }
+    merged.extend(waiting.map(|last| Event { mono_ns: until, ..last }));
+    merged
 }
 
-impl Recorder {
-    /// The name makes the small differences in time repeatable.
-    pub fn new(capture: Capture, name: &str) -> Self {
-        let random = name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        Self { capture, waiting: None, until: 0, told: None, random }
+/// Where `x` is in a signal's numbers, if it has a place.
+fn place(event: &Event<'_>) -> Option<usize> {
+    match event.kind {
+        POINTER => Some(0),
+        plugin_api::event::BUTTON | plugin_api::event::WHEEL => Some(2),
+        _ => None,
     }
+}
 
-    fn even(&mut self) -> u64 {
-        self.random =
-            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.random >> 40
-    }
-
-    fn clock(&self, at: u64) -> u64 {
-        match self.capture {
-            Capture::AsIs => at,
-            Capture::Remote => at - at % 15_625_000,
-            Capture::Browser => at - at % 1_000_000,
+fn resize(event: &mut Event<'static>, scale: f64) {
+    let Some(place) = place(event) else { return };
+    for part in &mut event.args[place..place + 2] {
+        if *part != i32::MIN {
+            // To whole pixels again.
+            *part = ((f64::from(*part) * scale / 256.0).round() * 256.0) as i32;
         }
     }
+}
 
-    /// Takes a motion.
-    pub fn motion(&mut self, at: u64, x: f32, y: f32, to: &mut impl FnMut(Input)) {
-        if self.capture == Capture::AsIs {
-            return to(Input { at, what: What::Move(x, y) });
-        }
-        self.flush(at, to);
-        // The first motion after a rest is told at once; what follows is merged.
-        if self.told.is_none_or(|told| at.saturating_sub(told) >= self.every()) && self.waiting.is_none() {
-            self.told = Some(at);
-            return to(Input { at: self.clock(at), what: What::Move(x, y) });
-        }
-        if self.waiting.is_none() {
-            self.until = self.told.unwrap_or(at) + self.every();
-        }
-        self.waiting = Some((x, y));
+/// Motion is from the last place that was told.
+fn steps(events: &mut [Event<'static>]) {
+    let mut last = None;
+    for event in events.iter_mut().filter(|event| event.kind == POINTER) {
+        let (x, y) = (event.args[0], event.args[1]);
+        let (before_x, before_y) = last.replace((x, y)).unwrap_or((x, y));
+        (event.args[2], event.args[3]) = (x.saturating_sub(before_x), y.saturating_sub(before_y));
+    }
+}
+
+/// Numbers that are the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn new(name: &str) -> Self {
+        Self(name.bytes().fold(7, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())))
     }
 
-    /// Takes a button.
-    pub fn button(&mut self, at: u64, pressed: bool, to: &mut impl FnMut(Input)) {
-        if let Some((x, y)) = self.waiting.take() {
-            self.told = Some(at);
-            to(Input { at: self.clock(at), what: What::Move(x, y) });
-        }
-        to(Input { at: self.clock(at), what: What::Button(pressed) });
-    }
-
-    fn every(&mut self) -> u64 {
-        match self.capture {
-            Capture::Remote => 100_000_000 + self.even() % 24_000_000,
-            _ => 16_000_000,
-        }
-    }
-
-    fn flush(&mut self, now: u64, to: &mut impl FnMut(Input)) {
-        if now >= self.until
-            && let Some((x, y)) = self.waiting.take()
-        {
-            self.told = Some(self.until);
-            to(Input { at: self.clock(self.until), what: What::Move(x, y) });
-        }
+    /// From 0 to 1.
+    fn even(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 }

@@ -69,36 +69,20 @@ impl Fit {
         Model::new("", std::array::from_fn(measure), (self.bias * scale.0 + scale.1) as f32)
     }
 
-    /// As `model.json` has it.
-    pub fn json(&self, scale: (f64, f64), sessions: &[&Session]) -> String {
-        let round = |value: f64| (value * 1e4).round() / 1e4;
-        let measures: Map<String, Value> = MEASURES
-            .iter()
-            .enumerate()
-            .map(|(place, (name, _))| {
-                let people: Vec<f64> =
-                    self.people[place].iter().map(|knot| round(f64::from(*knot))).collect();
-                (
-                    (*name).to_owned(),
-                    json!({"weight": round(self.weights[place] * scale.0), "people": people}),
-                )
-            })
-            .collect();
-        let count = |scripted: bool| {
-            sessions
-                .iter()
-                .filter(|session| session.row.scripted == scripted && !session.learn.is_empty())
-                .count()
-        };
-        let model = json!({
-            "version": "unlike 1",
-            "from": format!("{} sessions of people, {} of tools; each as recorded, through a remote desktop and by a browser", count(false), count(true)),
-            "licences": "people: SapiMouse (Apache-2.0 and MIT), DELBOT-Mouse (MIT); tools: recordings made for this project",
-            "bias": round(self.bias * scale.0 + scale.1),
-            "measures": measures,
+    /// Its part of `model.json`.
+    pub fn measures(&self, scale: (f64, f64)) -> (Value, f64) {
+        let measures = MEASURES.iter().enumerate().map(|(place, (name, _))| {
+            let people: Vec<f64> = self.people[place].iter().map(|knot| round(f64::from(*knot))).collect();
+            let weight = round(self.weights[place] * scale.0);
+            ((*name).to_owned(), json!({"weight": weight, "people": people}))
         });
-        format!("{model:#}\n")
+        (Value::Object(measures.collect::<Map<String, Value>>()), round(self.bias * scale.0 + scale.1))
     }
+}
+
+/// As many digits as `model.json` has.
+pub fn round(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
 }
 
 struct Row {
@@ -111,12 +95,16 @@ fn evidences(people: &People, features: &Features) -> [f64; COUNT] {
     std::array::from_fn(|place| f64::from(evidence(&people[place], MEASURES[place].1, features[place])))
 }
 
-/// Where people lie in each measure; each session counts the same.
+/// Where people lie in each measure.
 fn people(sessions: &[&Session]) -> People {
     std::array::from_fn(|place| {
         let mut values: Vec<(f32, f64)> = Vec::new();
         for session in sessions {
-            let weight = 1.0 / session.learn.len().max(1) as f64;
+            // Each source of people counts the same, and in it each session.
+            let alike = sessions
+                .iter()
+                .filter(|other| other.row.source == session.row.source && !other.learn.is_empty());
+            let weight = 1.0 / (session.learn.len() * alike.count()).max(1) as f64;
             let measured = session.learn.iter().map(|features| sign(MEASURES[place].1) * features[place]);
             values.extend(measured.filter(|value| value.is_finite()).map(|value| (value, weight)));
         }

@@ -1,36 +1,48 @@
-//! Trains the model of the `scripted` detector, and prints how it does on people and tools it has not seen.
+//! Trains what the `scripted` detector has learned, and measures the detector on what it has not.
 //!
-//! `cargo run --release -p candor-train -- FOLDER` writes `plugins/scripted/model.json` from the rows of
-//! `FOLDER/manifest.csv` whose licence lets what is learned from them be shipped (`redistribute = yes`), and prints
-//! a table for every row of that folder. `--check` only compares what is there with what it would write.
-//! `--unseen FILE` writes, for the scorer, what models say that have learned nothing from a session's person or tool.
+//! `cargo run -p candor-train -- FOLDER` writes `plugins/scripted/model.json` (limits and model) from the rows of
+//! `FOLDER/manifest.csv` whose licence lets what is learned from them be shipped (`redistribute = yes`), then prints
+//! the tables of the README: each session judged by limits and a model that have learned nothing from its source of
+//! people or its tool. `--check` only compares what is there with what it would write; `--tables` keeps the file.
 
 mod capture;
+mod curve;
 mod fit;
+mod learn;
 mod manifest;
-mod report;
+mod score;
 mod session;
+mod table;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
-use fit::Fit;
+use candor_scripted::learned::Learned;
 use session::Session;
 
+/// What to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Train,
+    Check,
+    Tables,
+}
+
 fn main() -> ExitCode {
-    let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let only_check = args.iter().position(|arg| arg == "--check").map(|place| args.remove(place)).is_some();
-    let unseen = args.iter().position(|arg| arg == "--unseen").filter(|place| place + 1 < args.len());
-    let unseen = unseen.map(|place| (args.remove(place), args.remove(place)).1).map(PathBuf::from);
-    let [folder] = args.as_slice() else {
-        eprintln!(
-            "usage: candor-train [--check] [--unseen FILE] FOLDER; FOLDER holds manifest.csv and the traces it names"
-        );
-        return ExitCode::FAILURE;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (task, folder) = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--check", folder] => (Task::Check, *folder),
+        ["--tables", folder] => (Task::Tables, *folder),
+        [folder] if !folder.starts_with('-') => (Task::Train, *folder),
+        _ => {
+            eprintln!(
+                "usage: candor-train [--check | --tables] FOLDER; FOLDER holds manifest.csv and the traces it names"
+            );
+            return ExitCode::FAILURE;
+        }
     };
-    match train(Path::new(folder), only_check, unseen.as_deref()) {
+    match train(Path::new(folder), task) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!("model.json is not what this data gives");
@@ -43,29 +55,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn train(folder: &Path, only_check: bool, unseen: Option<&Path>) -> Result<bool, String> {
+fn train(folder: &Path, task: Task) -> Result<bool, String> {
     let rows = manifest::read(&folder.join("manifest.csv"))?;
     eprintln!("reading {} traces as three systems would have recorded them", rows.len());
-    let sessions = session::read(folder, &rows)?;
+    let shipped = Learned::shipped().map_err(|error| error.to_string())?;
+    let sessions = session::read(folder, &rows, &shipped)?;
     let mine: Vec<&Session> = sessions.iter().filter(|session| session.row.redistribute).collect();
-    let odds = report::unseen(&sessions);
-    let scale = fit::calibrate(
-        &odds
-            .iter()
-            .filter(|(session, _)| session.row.redistribute)
-            .map(|(session, odds)| (*odds, session.row.scripted))
-            .collect::<Vec<_>>(),
-    );
-    let fit = Fit::of(&mine);
-    let text = fit.json(scale, &mine);
-    report::print(&sessions, &odds, scale);
-    if let Some(file) = unseen {
-        report::write(file, &odds, scale)?;
+    let (text, learned) = learn::learn(&mine)?;
+    let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/scripted");
+    let file = plugin.join("model.json");
+    match task {
+        Task::Check => return Ok(std::fs::read_to_string(&file).is_ok_and(|there| there == text)),
+        Task::Train => {
+            std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+        }
+        Task::Tables => {}
     }
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/scripted/model.json");
-    if only_check {
-        return Ok(std::fs::read_to_string(&file).is_ok_and(|there| there == text));
+    eprintln!("learning again without each source and each tool");
+    let folds = table::Folds::of(&sessions)?;
+    let said = table::print(&sessions, &folds, &learned)?;
+    let bins = curve::bins(&said);
+    curve::print(&bins);
+    if task == Task::Train {
+        curve::draw(&plugin.join("calibration.svg"), &bins)?;
     }
-    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(true)
 }

@@ -11,7 +11,10 @@ pub struct Row {
     /// The tool, without what it was mixed with.
     pub tool: String,
     pub subject: String,
+    /// Whether what is learned from it may be shipped.
     pub redistribute: bool,
+    /// When the script takes over, in seconds.
+    pub onset: f64,
 }
 
 /// Reads the table.
@@ -25,7 +28,9 @@ pub fn read(file: &Path) -> Result<Vec<Row>, String> {
             .ok_or_else(|| format!("{}: no column {name}", file.display()))
     };
     let (name, label, source, tool) = (place("file")?, place("label")?, place("source")?, place("tool")?);
-    let (subject, redistribute) = (place("subject")?, place("redistribute")?);
+    let onset = place("onset_s")?;
+    // Tables of probes have neither: nothing is learned from them.
+    let (subject, redistribute) = (place("subject").ok(), place("redistribute").ok());
     let row = |cells: Vec<String>| {
         let cell = |place: usize| cells.get(place).cloned().unwrap_or_default();
         Row {
@@ -33,8 +38,9 @@ pub fn read(file: &Path) -> Result<Vec<Row>, String> {
             scripted: cell(label) == "scripted",
             source: cell(source),
             tool: cell(tool).rsplit(':').next().unwrap_or_default().to_owned(),
-            subject: cell(subject),
-            redistribute: cell(redistribute) == "yes",
+            subject: subject.map(cell).unwrap_or_default(),
+            redistribute: redistribute.map(cell).is_some_and(|may| may == "yes"),
+            onset: cell(onset).parse().unwrap_or(0.0),
         }
     };
     Ok(lines.map(row).collect())

@@ -1,4 +1,4 @@
-//! What the detector measures of each trace, in each way of recording.
+//! Traces as they were recorded, and what the detector measures of each in each way of recording.
 
 use std::{
     fs::File,
@@ -9,11 +9,19 @@ use std::{
     },
 };
 
-use candor_scripted::{feature::Features, pointer::Pointer};
+use candor_scripted::{
+    Config,
+    feature::Features,
+    learned::Learned,
+    mark::{MARKS, Mark},
+    watch::Watch,
+};
 use host::replay::Trace;
+use plugin_api::Event;
+use serde_json::Value;
 
 use crate::{
-    capture::{CAPTURES, Capture, Input, Recorder, What},
+    capture::{CAPTURES, Capture, record},
     manifest::Row,
 };
 
@@ -23,82 +31,89 @@ const LOOKS: usize = 60;
 /// One trace.
 pub struct Session {
     pub row: Row,
-    /// Every look at it as it is in the file, with the seconds since its begin.
-    pub looks: Vec<(f64, Features)>,
+    pub events: Vec<Event<'static>>,
+    /// Every look at it as it is in the file.
+    pub looks: Vec<Features>,
     /// Looks at it as other systems would have recorded it, to learn from.
     pub learn: Vec<Features>,
+    /// The nearest to a machine that it came, in any way of recording.
+    pub nearest: [f64; MARKS],
 }
 
-/// Measures every trace; in the table's order.
-pub fn read(folder: &Path, rows: &[Row]) -> Result<Vec<Session>, String> {
+/// Does something with each item on every core; answers in their order.
+pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let done: Vec<Mutex<Option<Result<Session, String>>>> = rows.iter().map(|_| Mutex::default()).collect();
+    let done = Mutex::new(Vec::with_capacity(items.len()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while let Some((row, done)) = {
+                while let Some((place, item)) = {
                     let place = next.fetch_add(1, Ordering::Relaxed);
-                    rows.get(place).zip(done.get(place))
+                    items.get(place).map(|item| (place, item))
                 } {
-                    *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(session(folder, row));
+                    let result = work(item);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((place, result));
                 }
             });
         }
     });
-    let missing = || Err("a thread ended early".to_owned());
-    done.into_iter()
-        .map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(missing))
-        .collect()
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
-fn session(folder: &Path, row: &Row) -> Result<Session, String> {
-    let mut session = Session { row: row.clone(), looks: Vec::new(), learn: Vec::new() };
-    for capture in CAPTURES {
-        let looks = looks(&folder.join(&row.file), capture)?;
+/// Reads and measures every trace; in the table's order.
+pub fn read(folder: &Path, rows: &[Row], shipped: &Learned) -> Result<Vec<Session>, String> {
+    each(rows, |row| session(folder, row, shipped)).into_iter().collect()
+}
+
+/// A config with these options.
+pub fn config(options: Value) -> Result<Config, String> {
+    serde_json::from_value(options).map_err(|error| error.to_string())
+}
+
+fn session(folder: &Path, row: &Row, shipped: &Learned) -> Result<Session, String> {
+    let events = events(&folder.join(&row.file))?;
+    let mut session = Session {
+        row: row.clone(),
+        events,
+        looks: Vec::new(),
+        learn: Vec::new(),
+        nearest: [f64::NAN; MARKS],
+    };
+    let captures = if row.redistribute { &CAPTURES[..] } else { &CAPTURES[..1] };
+    for capture in captures {
+        let mut watch = Watch::new(config(Value::Object(Default::default()))?, shipped.clone());
+        let mut looks = Vec::new();
+        for event in record(&session.events, *capture, &row.file, 0) {
+            watch.take(&event, &mut |_, _| Ok(())).map_err(|error| error.to_string())?;
+            looks.extend(watch.looked());
+        }
+        for (mark, nearest) in Mark::ALL.into_iter().zip(watch.nearest()) {
+            let known = &mut session.nearest[mark as usize];
+            *known = mark.nearer(*known, nearest);
+        }
         if row.redistribute {
             let step = looks.len().div_ceil(LOOKS).max(1);
-            session.learn.extend(looks.iter().step_by(step).map(|(_, features)| *features));
+            session.learn.extend(looks.iter().step_by(step).copied());
         }
-        if capture == Capture::AsIs {
+        if *capture == Capture::AsIs {
             session.looks = looks;
-        }
-        if !row.redistribute {
-            break;
         }
     }
     Ok(session)
 }
 
-fn looks(file: &Path, capture: Capture) -> Result<Vec<(f64, Features)>, String> {
+/// The signals of a recording.
+pub fn events(file: &Path) -> Result<Vec<Event<'static>>, String> {
     let name = file.display().to_string();
     let opened = File::open(file).map_err(|error| format!("{name}: {error}"))?;
     let mut trace = Trace::new(&name, opened).map_err(|error| error.to_string())?;
-    let mut recorder = Recorder::new(capture, row_name(file));
-    let (mut pointer, mut looks) = (Pointer::default(), Vec::new());
-    let mut take = |input: Input| {
-        match input.what {
-            What::Move(x, y) => drop(pointer.motion(input.at, x, y)),
-            What::Button(pressed) => pointer.button(input.at, pressed),
-        }
-        if pointer.due(input.at)
-            && let Some(features) = pointer.measure(input.at)
-        {
-            looks.push((input.at as f64 / 1e9 - 1.0, features));
-        }
-    };
+    let mut events = Vec::new();
     while let Some(signal) = trace.signal().map_err(|error| error.to_string())? {
         let event = signal.event();
-        let pixels = |fixed: i32| fixed as f32 / 256.0;
-        if let Some((x, y)) = event.pointer().and_then(|pointer| pointer.position) {
-            recorder.motion(event.mono_ns, pixels(x), pixels(y), &mut take);
-        }
-        if let Some(button) = event.button() {
-            recorder.button(event.mono_ns, button.pressed, &mut take);
-        }
+        let device = (event.source & 0xffff) as u16;
+        events.push(Event::signal(event.kind, event.mono_ns, event.origin(), device, event.args));
     }
-    Ok(looks)
-}
-
-fn row_name(file: &Path) -> &str {
-    file.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    Ok(events)
 }

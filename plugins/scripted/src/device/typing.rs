@@ -2,92 +2,62 @@
 
 use super::*;
 
+/// What lasts before it is told, by its place.
+const LASTING: [Mark; 4] = [Mark::Even, Mark::Tail, Mark::Hold, Mark::HoldRange];
+
 impl Device {
     pub(super) fn typed(
         &mut self,
         now: u64,
         interval: f32,
         measured: &Measured,
-        config: &Config,
-        limits: &Limits,
+        ground: &Ground,
     ) -> Option<Seen> {
-        let limit = |value: Option<f32>, is: fn(f32, f32) -> bool, limit: f64| {
-            value.is_some_and(|value| is(value, limit as f32))
-        };
-        let so = [
-            limit(measured.even, |value, limit| value >= limit, config.keys_even),
-            limit(measured.tail, |value, limit| value <= limit, config.keys_tail),
-            limit(measured.hold, |value, limit| value <= limit, config.keys_hold_ms),
-            limit(measured.hold_range, |value, limit| value <= limit, config.keys_hold_range_ms),
-        ];
+        let values = [measured.even, measured.tail, measured.hold, measured.hold_range];
         let mut since = [None; 4];
-        for (place, so) in so.into_iter().enumerate() {
+        for (place, (mark, value)) in LASTING.into_iter().zip(values).enumerate() {
+            let value = value.map(f64::from);
+            if let Some(value) = value {
+                let nearest = &mut self.nearest[mark as usize];
+                *nearest = mark.nearer(*nearest, value);
+            }
+            let so = value.is_some_and(|value| mark.reaches(value, ground.limit(mark)));
             since[place] = self.lasting[place].push(now, interval, so);
         }
-        let keys = self.keys.as_ref()?;
-        let slow = keys.beat.kept(SLOW_KEY_BEAT, config.period_share);
+        let slow = self.keys.as_ref()?.beat.kept(SLOW_KEY_BEAT);
         let slow = slow.filter(|kept| kept.median >= SLOW && now.saturating_sub(kept.from) >= SLOW_KEY_LASTS);
         if let Some(kept) = slow
-            && self.enough(Rule::Period, now, CERTAIN, config, limits)
+            && self.judge(Mark::Beat, kept.share, now, ground)
         {
-            return Some(in_time(kept, now, "keys", &self.keys.as_ref()?.beat, false));
+            return Some(self.in_time(Mark::Beat, kept, "keys", now, ground));
         }
-        let rules = [Rule::Keys, Rule::Keys, Rule::Holds, Rule::Holds];
-        for (place, (rule, since)) in rules.into_iter().zip(since).enumerate() {
-            let Some(from) = since else { continue };
-            if self.enough(rule, now, CERTAIN, config, limits) {
-                let (feature, text) = says(place, measured);
+        for (place, since) in since.into_iter().enumerate() {
+            let (Some(from), mark) = (since, LASTING[place]) else { continue };
+            if self.enough(mark.fact().rule, now, ground.learned.certain, ground) {
+                let value = f64::from(values[place].unwrap_or(0.0));
                 let histogram = self.keys.as_ref().map(|keys| keys.beat.histogram());
-                let features = vec![feature];
-                return Some(Seen {
-                    rule,
-                    confidence: CERTAIN,
-                    from,
-                    to: now,
-                    text,
-                    features,
-                    histogram,
-                    path: false,
-                    model: None,
-                });
+                let seen = self.seen(mark, value, now, says(mark, value), ground);
+                return Some(Seen { from, histogram, path: false, ..seen });
             }
         }
         None
     }
 }
 
-/// One of the four things that keys are looked at for, beside people's, in words.
-fn says(place: usize, measured: &Measured) -> (Feature, String) {
-    let value = |value: Option<f32>| f64::from(value.unwrap_or(0.0));
-    let Measured { even, tail, hold, hold_range } = *measured;
-    match place {
-        0 => (
-            Feature::new("even_intervals", value(even), 0.0, 0.27),
-            format!(
-                "{:.0} % of the last {INTERVALS} times between keys equal the one before within 3 %. In people's typing it is one in ten.",
-                100.0 * value(even)
-            ),
+fn says(mark: Mark, value: f64) -> String {
+    match mark {
+        Mark::Even => format!(
+            "{:.0} % of the last {INTERVALS} times between keys equal the one before within 3 %. In people's typing it is one in ten.",
+            100.0 * value
         ),
-        1 => (
-            Feature::new("longest_over_middle", value(tail), 1.66, 500.0),
-            format!(
-                "In {INTERVALS} keys there was no pause: the longest time between two is {:.1} times the usual one. People stop and think.",
-                value(tail)
-            ),
+        Mark::Tail => format!(
+            "In {INTERVALS} keys there was no pause: the longest time between two is {value:.1} times the usual one. People stop and think."
         ),
-        2 => (
-            Feature::new("hold_ms", value(hold), 50.0, 250.0),
-            format!(
-                "Half of the last {SHORT} keys were held for {:.0} ms or less, over many seconds of typing. A finger takes 50 ms and more.",
-                value(hold)
-            ),
+        Mark::Hold => format!(
+            "Half of the last {SHORT} keys were held for {value:.0} ms or less, over many seconds of typing. A finger takes 50 ms and more."
         ),
-        _ => (
-            Feature::new("hold_range_ms", value(hold_range), 16.0, 160.0),
-            format!(
-                "The last {HOLDS} keys were all held for the same time, within {:.1} ms. People's vary by tens of milliseconds.",
-                value(hold_range)
-            ),
+        _ => format!(
+            "The last {HOLDS} keys were all held for the same time, within {value:.1} ms. People's vary by tens of milliseconds."
         ),
     }
 }

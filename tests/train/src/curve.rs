@@ -1,0 +1,94 @@
+//! The calibration curve: how often what is said with some confidence is a script.
+
+use std::path::Path;
+
+use plotters::{
+    backend::SVGBackend,
+    chart::ChartBuilder,
+    drawing::IntoDrawingArea,
+    element::Circle,
+    series::LineSeries,
+    style::{BLACK, Color, RGBColor, WHITE},
+};
+
+use crate::score::Said;
+
+const BINS: [f64; 8] = [0.0, 0.1, 0.3, 0.5, 0.7, 0.86, 0.95, 1.0];
+
+/// One stretch of the curve.
+pub struct Bin {
+    /// From which confidence to which.
+    pub range: (f64, f64),
+    /// The mean one.
+    pub said: f64,
+    /// The share of scripts, as if there were as many people's sessions as scripted ones.
+    pub was: f64,
+    /// How many sessions of scripts and people.
+    pub count: (usize, usize),
+}
+
+/// Sorts sessions by the highest confidence that was said of them.
+pub fn bins(said: &[Said]) -> Vec<Bin> {
+    let all = |scripted: bool| said.iter().filter(|said| said.scripted == scripted).count().max(1) as f64;
+    let bin = |range: (f64, f64)| {
+        let last = range.1 == 1.0;
+        let mine: Vec<&Said> =
+            said.iter().filter(|said| said.score >= range.0 && (said.score < range.1 || last)).collect();
+        let count = |scripted: bool| mine.iter().filter(|said| said.scripted == scripted).count();
+        let (scripts, people) = (count(true) as f64 / all(true), count(false) as f64 / all(false));
+        Bin {
+            range,
+            said: mine.iter().map(|said| said.score).sum::<f64>() / mine.len().max(1) as f64,
+            was: if mine.is_empty() { f64::NAN } else { scripts / (scripts + people) },
+            count: (count(true), count(false)),
+        }
+    };
+    BINS.windows(2).map(|pair| bin((pair[0], pair[1]))).collect()
+}
+
+/// Prints the curve.
+pub fn print(bins: &[Bin]) {
+    println!("\n{:<14} {:>6} {:>9} {:>8} {:>7}", "confidence", "mean", "scripts %", "scripts", "people");
+    for bin in bins {
+        let range = format!("{:.2} to {:.2}", bin.range.0, bin.range.1);
+        println!(
+            "{range:<14} {:>6.3} {:>9.1} {:>8} {:>7}",
+            bin.said,
+            100.0 * bin.was,
+            bin.count.0,
+            bin.count.1
+        );
+    }
+}
+
+/// Draws it.
+pub fn draw(file: &Path, bins: &[Bin]) -> Result<(), String> {
+    let mut text = String::new();
+    svg(&mut text, bins).map_err(|error| error.to_string())?;
+    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn svg(text: &mut String, bins: &[Bin]) -> Result<(), Box<dyn std::error::Error>> {
+    let area = SVGBackend::with_string(text, (560, 420)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .caption("Said with this confidence … was a script in so many of 100", ("sans-serif", 16))
+        .margin(12)
+        .x_label_area_size(40)
+        .y_label_area_size(48)
+        .build_cartesian_2d(0.0..1.0, 0.0..100.0)?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .label_style(("sans-serif", 12))
+        .x_desc("confidence (people and scripts equally frequent)")
+        .draw()?;
+    chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 100.0)], BLACK.mix(0.3)))?;
+    let colour = RGBColor(0x1f, 0x61, 0x8d);
+    let points: Vec<(f64, f64)> =
+        bins.iter().filter(|bin| bin.was.is_finite()).map(|bin| (bin.said, 100.0 * bin.was)).collect();
+    chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
+    chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
+    area.present()?;
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! All that is learned from some sessions: limits from people alone, the model and how sure each makes from both.
+
+use candor_scripted::{
+    learned::Learned,
+    mark::{MARKS, Mark},
+    model::Model,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    fit::{self, Fit, round},
+    session::Session,
+};
+
+/// Sessions are parted into so many, so that what is calibrated has seen neither their people nor their tools.
+const PARTS: usize = 5;
+
+/// What is learned, as `model.json` has it; nothing else shapes what ships.
+pub fn learn(sessions: &[&Session]) -> Result<(String, Learned), String> {
+    let fit = Fit::of(sessions);
+    let scale = fit::calibrate(&unseen(sessions));
+    let (measures, bias) = fit.measures(scale);
+    let limits = limits(sessions);
+    let shown: Map<String, Value> = Mark::ALL
+        .into_iter()
+        .zip(limits)
+        .map(|(mark, (people, limit))| {
+            let people = people.map(round);
+            (mark.fact().name.to_owned(), json!({"people": people, "limit": round(limit)}))
+        })
+        .collect();
+    let count = |scripted: bool| sessions.iter().filter(|session| session.row.scripted == scripted).count();
+    let model = json!({
+        "version": "scripted 2",
+        "from": format!("{} sessions of people, {} of tools; each as recorded, through a remote desktop and by a browser", count(false), count(true)),
+        "licences": "people: SapiMouse (Apache-2.0 and MIT), DELBOT-Mouse (MIT), THEcorpus (MIT); tools: recordings made for this project",
+        "limits": shown,
+        "certain": round(certain(sessions, &limits.map(|(_, limit)| limit))),
+        "bias": bias,
+        "measures": measures,
+    });
+    let text = format!("{model:#}\n");
+    let learned = Learned::parse(&text).map_err(|error| error.to_string())?;
+    Ok((text, learned))
+}
+
+/// Where people end in each mark, if any recording tells, and the limit.
+fn limits(sessions: &[&Session]) -> [(Option<f64>, f64); MARKS] {
+    let people: Vec<&Session> = sessions.iter().copied().filter(|session| !session.row.scripted).collect();
+    Mark::ALL.map(|mark| {
+        let (fact, end) = (mark.fact(), end(&people, mark));
+        // Without people only a perfect machine is beyond them.
+        let limit = end.map_or(fact.machine, |end| mark.half_way(end));
+        (end, fact.fixed.unwrap_or(limit))
+    })
+}
+
+/// The nearest to a machine that any of these people came.
+fn end(people: &[&Session], mark: Mark) -> Option<f64> {
+    let nearest = people.iter().map(|session| session.nearest[mark as usize]);
+    Some(nearest.fold(f64::NAN, |a, b| mark.nearer(a, b))).filter(|end| !end.is_nan())
+}
+
+/// How sure a limit makes that is reached: tools and people equally frequent, and one more person than were seen
+/// reaching it (Laplace).
+fn certain(sessions: &[&Session], limits: &[f64; MARKS]) -> f64 {
+    let reaches = |session: &&&Session| {
+        Mark::ALL.into_iter().any(|mark| mark.reaches(session.nearest[mark as usize], limits[mark as usize]))
+    };
+    let share = |scripted: bool| {
+        let mine: Vec<_> = sessions.iter().filter(|session| session.row.scripted == scripted).collect();
+        let found = mine.iter().copied().filter(reaches).count();
+        (found as f64 + 1.0) / (mine.len() as f64 + 2.0)
+    };
+    share(true) / (share(true) + share(false))
+}
+
+/// The highest odds of each session by models that have learned nothing from its person or tool.
+fn unseen(sessions: &[&Session]) -> Vec<(f64, bool)> {
+    let name = |session: &Session| match session.row.scripted {
+        true => session.row.tool.clone(),
+        false => session.row.subject.clone(),
+    };
+    let mut names: Vec<String> = sessions.iter().map(|session| name(session)).collect();
+    names.sort_unstable();
+    names.dedup();
+    let part = |session: &Session| names.binary_search(&name(session)).unwrap_or(0) % PARTS;
+    let odds = |out: usize| {
+        let others: Vec<&Session> = sessions.iter().copied().filter(|session| part(session) != out).collect();
+        let model = Fit::of(&others).model((1.0, 0.0));
+        let mine =
+            sessions.iter().filter(|session| part(session) == out && !session.looks.is_empty()).copied();
+        mine.map(|session| (highest(&model, session), session.row.scripted)).collect::<Vec<_>>()
+    };
+    (0..PARTS).flat_map(odds).collect()
+}
+
+/// The highest odds of a session, of three looks in a row, as the detector has them.
+fn highest(model: &Model, session: &Session) -> f64 {
+    let (mut smooth, mut highest) = (None::<f32>, -20f32);
+    for features in &session.looks {
+        let odds = model.odds(features);
+        let now = smooth.map_or(odds, |before| before + (odds - before) / 3.0);
+        smooth = Some(now);
+        highest = highest.max(now.min(odds));
+    }
+    highest.into()
+}
