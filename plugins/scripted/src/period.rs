@@ -114,8 +114,8 @@ impl Beat {
             span += u64::from(interval) * 1_000;
         }
         let sorted = &mut sorted[..of as usize];
-        let tick = tick(sorted);
         sorted.sort_unstable();
+        let tick = tick(sorted);
         let median = sorted[sorted.len() / 2];
         (median >= tick * self.ticks).then(|| (median, self.last.unwrap_or_default().saturating_sub(span)))
     }
@@ -136,9 +136,9 @@ fn same(a: u32, b: u32) -> bool {
     a >= SHORTEST && b >= SHORTEST && a.abs_diff(b) <= most.max(MILLISECOND)
 }
 
-/// The clock's tick as far as the intervals tell: the least by which two neighbours differ.
-fn tick(intervals: &[u32]) -> u32 {
-    let differences = intervals.windows(2).map(|pair| pair[0].abs_diff(pair[1]));
+/// The clock's tick as far as sorted intervals tell: the least by which two of them differ.
+fn tick(sorted: &[u32]) -> u32 {
+    let differences = sorted.windows(2).map(|pair| pair[0].abs_diff(pair[1]));
     differences.filter(|difference| *difference > 0).min().unwrap_or(COARSEST).min(HELD_BACK)
 }
 
