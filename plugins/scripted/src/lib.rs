@@ -177,7 +177,9 @@ impl Detector for Scripted {
                 return refused(format!("limits: {name} is not known; write some of {}", known.join(", ")));
             };
             if !mark.allows(*limit) {
-                return refused(format!("limits: {name}: {limit} is beyond what a machine shows, or no number"));
+                return refused(format!(
+                    "limits: {name}: {limit} is beyond what a machine shows, or no number"
+                ));
             }
             learned.limits[mark as usize] = *limit;
         }

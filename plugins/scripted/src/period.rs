@@ -107,16 +107,15 @@ impl Beat {
         }
         let mut sorted = [0; KEPT];
         let mut span = 0;
-        for (place, interval) in
-            sorted.iter_mut().zip((0..of as usize).filter_map(|back| self.intervals.back(back)))
-        {
+        for (place, interval) in sorted.iter_mut().zip(self.intervals.iter().rev()) {
             *place = interval;
-            span += u64::from(interval) * 1_000;
         }
-        let sorted = &mut sorted[..of as usize];
+        let (sorted, kept) = (&mut sorted[..self.intervals.len()], of as usize);
+        sorted[..kept].iter().for_each(|interval| span += u64::from(*interval) * 1_000);
+        let median = *sorted[..kept].select_nth_unstable(kept / 2).1;
+        // Those before tell of the clock too: what holds events back for long may let some come evenly.
         sorted.sort_unstable();
         let tick = tick(sorted);
-        let median = sorted[sorted.len() / 2];
         (median >= tick * self.ticks).then(|| (median, self.last.unwrap_or_default().saturating_sub(span)))
     }
 
