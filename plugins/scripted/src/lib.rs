@@ -64,7 +64,7 @@ config! {
         /// Limits of rules in place of those that were learned, which are in `model.json` with where people end.
         #[serde(default)]
         #[schemars(extend("examples" = [{"steps": 0.97, "hold_ms": 15.0}]))]
-        pub limits: BTreeMap<String, f64>,
+        pub marks: BTreeMap<String, f64>,
     }
 }
 
@@ -171,14 +171,14 @@ impl Detector for Scripted {
             return refused(format!("injected_share: {} is not between 0.1 and 1", config.injected_share));
         }
         let mut learned = Learned::shipped()?;
-        for (name, limit) in &config.limits {
+        for (name, limit) in &config.marks {
             let Some(mark) = Mark::ALL.into_iter().find(|mark| mark.fact().name == name) else {
                 let known: Vec<&str> = Mark::ALL.iter().map(|mark| mark.fact().name).collect();
-                return refused(format!("limits: {name} is not known; write some of {}", known.join(", ")));
+                return refused(format!("marks: {name} is not known; write some of {}", known.join(", ")));
             };
             if !mark.allows(*limit) {
                 return refused(format!(
-                    "limits: {name}: {limit} is beyond what a machine shows, or no number"
+                    "marks: {name}: {limit} is beyond what a machine shows, or no number"
                 ));
             }
             learned.limits[mark as usize] = *limit;

@@ -374,9 +374,9 @@ fn devices_without_end_take_no_more_memory() {
 fn shares_that_make_no_sense_and_unknown_rules_are_refused() {
     for config in [
         json!({"injected_share": 0.0}),
-        json!({"limits": {"steps": 1.5}}),
-        json!({"limits": {"hold_ms": -1}}),
-        json!({"limits": {"beats": 0.5}}),
+        json!({"marks": {"steps": 1.5}}),
+        json!({"marks": {"hold_ms": -1}}),
+        json!({"marks": {"beats": 0.5}}),
         json!({"rules": ["beat"]}),
         json!({"again": "soon"}),
     ] {
