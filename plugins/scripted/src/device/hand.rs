@@ -5,17 +5,20 @@ use super::*;
 /// A beat of clicks or strokes needs so many intervals; slow ones fewer, because chance makes them less often.
 const FAST_BEAT: u32 = 24;
 const SLOW_BEAT: u32 = 10;
+/// In microseconds: strokes that begin sooner after one another may be one motion that comes in bursts.
+const STROKES_APART: u32 = 500_000;
 /// So many intervals tell the pace of strokes.
 const PACED: u32 = 16;
 
 impl Device {
     pub(super) fn began(&mut self, now: u64, ground: &Ground) -> Option<Seen> {
-        if let Some(kept) = beat(&self.strokes, ground.limit(Mark::Beat))
+        let apart = |kept: &Kept| kept.median >= STROKES_APART;
+        if let Some(kept) = beat(&self.strokes, ground.limit(Mark::Beat)).filter(apart)
             && self.judge(Mark::Beat, kept.share, now, ground)
         {
             return Some(self.in_time(Mark::Beat, kept, "strokes of the pointer", now, ground));
         }
-        if let Some((off, kept)) = self.strokes.pace(PACED)
+        if let Some((off, kept)) = self.strokes.pace(PACED).filter(|(_, kept)| apart(kept))
             && self.judge(Mark::Pace, off, now, ground)
         {
             let text = format!(
