@@ -3,28 +3,34 @@
 //! Three rules, each told in a record: what every sink has goes by age and size of its kind ([`run`]); what waits goes
 //! only beyond the hard quota ([`quota`]); and what a sink holds goes after `keep` ([`keep`]). Data goes, manifests stay:
 //! the spool's copy of one goes with the last of its data, once every sink has it.
+//!
+//! There may be a million files. So the first two work a [`Turn`] at a time, and the journal does its own work between.
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tracing::warn;
 
 use crate::{
     clock::Clock,
-    disk::{self, Doing},
-    error::Result,
     spool::{Seal, Spool},
     upload::{self, Delivered},
 };
 
 pub mod keep;
 pub mod quota;
+mod sweep;
+
+pub use sweep::Sweep;
+
+/// How many files a turn looks at or removes at most.
+pub const TURN: usize = 256;
+/// After what time a turn ends in any case: on a slow disk.
+const LONG: Duration = Duration::from_millis(50);
 
 /// How much of a kind stays, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +119,87 @@ impl Removed {
     }
 }
 
+/// How much may be done until the journal does its own work again.
+#[derive(Debug)]
+pub struct Turn {
+    left: usize,
+    until: Instant,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self { left: TURN, until: Instant::now() + LONG }
+    }
+}
+
+impl Turn {
+    /// Whether the rest is for the next one.
+    pub fn is_over(&self) -> bool {
+        self.left == 0 || Instant::now() >= self.until
+    }
+
+    /// Notes that a file was looked at or removed.
+    pub fn count(&mut self) {
+        self.left = self.left.saturating_sub(1);
+    }
+}
+
+/// What a turn has to do with.
+pub struct Work<'a> {
+    /// Where the files are.
+    pub spool: &'a Spool,
+    /// What age goes by.
+    pub clock: &'a Clock,
+    /// Where it is noted what went.
+    pub sums: &'a mut Sums,
+    /// How much yet.
+    pub turn: &'a mut Turn,
+}
+
+/// Seals of all devices in order: two numbers each, since there may be very many.
+#[derive(Debug, Default)]
+struct Seals(Vec<(String, Vec<(u64, u64)>)>);
+
+impl Seals {
+    fn get(&self, mut at: usize) -> Option<Seal> {
+        for (device, seals) in &self.0 {
+            if let Some(&(first, last)) = seals.get(at) {
+                return Some(Seal { device: device.clone(), first, last });
+            }
+            at -= seals.len();
+        }
+        None
+    }
+}
+
+/// What was removed and is not told yet.
+#[derive(Debug, Default)]
+pub struct Sums(BTreeMap<(&'static str, String, String), Removed>);
+
+impl Sums {
+    fn add(&mut self, reason: &'static str, item: &Item, device: &str, current: &str) {
+        let place = (reason, device.to_owned(), item.of.clone());
+        self.0.entry(place).or_insert_with(|| Removed::of(item, device, current)).add(item);
+    }
+
+    /// All of it, by reason; from here on it is told.
+    pub fn take(&mut self) -> Vec<(&'static str, Removed)> {
+        let sums = std::mem::take(&mut self.0);
+        sums.into_iter().map(|((reason, _, _), removed)| (reason, removed)).collect()
+    }
+}
+
+/// A notice of what was removed.
+pub fn notice(removed: &[(&'static str, Removed)], archive: Option<&Path>) -> Value {
+    let list = removed.iter().map(|(reason, removed)| {
+        let mut fields = json!(removed);
+        fields["reason"] = (*reason).into();
+        fields
+    });
+    let list: Vec<Value> = list.collect();
+    json!({"cause": "retain", "removed": list, "archive": archive.map(|path| path.display().to_string())})
+}
+
 /// What of a seal is still here.
 fn items(spool: &Spool, number: usize, seal: &Seal) -> Vec<Item> {
     let Ok(manifest) = spool.manifest(seal) else { return Vec::new() };
@@ -141,112 +228,4 @@ fn items(spool: &Spool, number: usize, seal: &Seal) -> Vec<Item> {
 pub fn delivered(spool: &Spool, sinks: &[String]) -> Vec<Delivered> {
     let state = spool.root().parent().unwrap_or(spool.root());
     sinks.iter().map(|id| upload::delivered(state, id)).collect()
-}
-
-/// Removes what every one of these sinks has, by age and size of its kind; what went, by reason. Without sinks nothing
-/// is delivered, so nothing is removed. What a sink refused stays.
-pub fn run(
-    spool: &Spool,
-    sinks: &[Delivered],
-    rules: &Rules,
-    clock: &Clock,
-) -> Result<Vec<(&'static str, Removed)>> {
-    let mut seals = Vec::new();
-    for device in spool.devices()? {
-        let upto = sinks.iter().map(|sink| sink.done.get(&device).copied().unwrap_or(0)).min();
-        seals.extend(spool.seals_upto(&device, upto.unwrap_or(0))?);
-    }
-    let mut work = Work { spool, sinks, rules, current: spool.sealed().0, sums: BTreeMap::new() };
-    if let Err(error) = work.run(&seals, clock) {
-        warn!(%error, "the rest stays until the next time");
-    }
-    Ok(work.sums.into_iter().map(|((reason, _, _), removed)| (reason, removed)).collect())
-}
-
-/// One look at what every sink has: a seal at a time, since there may be very many.
-struct Work<'a> {
-    spool: &'a Spool,
-    sinks: &'a [Delivered],
-    rules: &'a Rules,
-    current: String,
-    /// What went, by reason, device and folder.
-    sums: BTreeMap<(&'static str, String, String), Removed>,
-}
-
-impl Work<'_> {
-    fn run(&mut self, seals: &[Seal], clock: &Clock) -> Result<()> {
-        let mut sizes = BTreeMap::<String, u64>::new();
-        for seal in seals {
-            let age = age(&self.spool.path(&seal.key()), clock);
-            let mut left = false;
-            for item in items(self.spool, 0, seal) {
-                if age >= self.rules.of(&item.kind).max_age && !self.is_refused(&item.key) {
-                    self.remove("age", seal, &item)?;
-                } else {
-                    *sizes.entry(item.kind).or_default() += item.bytes;
-                    left = true;
-                }
-            }
-            let key = seal.key();
-            if !left && age >= self.rules.usual.max_age && !self.is_refused(&key) {
-                remove(self.spool, &key, self.rules.archive.as_deref())?;
-            }
-        }
-        for seal in seals {
-            if sizes.iter().all(|(kind, size)| *size <= self.rules.of(kind).max_size) {
-                break;
-            }
-            for item in items(self.spool, 0, seal) {
-                let size = sizes.entry(item.kind.clone()).or_default();
-                if *size > self.rules.of(&item.kind).max_size && !self.is_refused(&item.key) {
-                    *size = size.saturating_sub(item.bytes);
-                    self.remove("size", seal, &item)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn is_refused(&self, key: &str) -> bool {
-        self.sinks.iter().any(|sink| sink.is_refused(key))
-    }
-
-    fn remove(&mut self, reason: &'static str, seal: &Seal, item: &Item) -> Result<()> {
-        remove(self.spool, &item.key, self.rules.archive.as_deref())?;
-        let place = (reason, seal.device.clone(), item.of.clone());
-        let sum = self.sums.entry(place).or_insert_with(|| Removed::of(item, &seal.device, &self.current));
-        sum.add(item);
-        Ok(())
-    }
-}
-
-/// A notice of what [`run`] removed.
-pub fn notice(removed: &[(&'static str, Removed)], archive: Option<&Path>) -> Value {
-    let list = removed.iter().map(|(reason, removed)| {
-        let mut fields = json!(removed);
-        fields["reason"] = (*reason).into();
-        fields
-    });
-    let list: Vec<Value> = list.collect();
-    json!({"cause": "retain", "removed": list, "archive": archive.map(|path| path.display().to_string())})
-}
-
-/// How long ago a file was written.
-fn age(path: &Path, clock: &Clock) -> Duration {
-    let written = fs::metadata(path).and_then(|file| file.modified());
-    let written = written.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    let now = Duration::from_nanos(u64::try_from(clock.unix_ns()).unwrap_or(0));
-    now.saturating_sub(written)
-}
-
-/// Removes a file of the spool, or moves it to the archive.
-fn remove(spool: &Spool, key: &str, archive: Option<&Path>) -> Result<()> {
-    let Some(archive) = archive else { return spool.remove(key) };
-    let (from, to) = (spool.path(key), archive.join(key));
-    if disk::rename(&from, &to).is_err() && from.exists() {
-        // On another disk.
-        let bytes = fs::read(&from).doing("read for the archive", &from)?;
-        disk::write(&to, &bytes)?;
-    }
-    spool.remove(key)
 }

@@ -221,7 +221,8 @@ impl Spool {
 
     /// The final seals of a device, oldest first.
     pub fn seals(&self, device: &str) -> Result<Vec<Seal>> {
-        self.seals_upto(device, u64::MAX)
+        let seals = self.seals_upto(device, u64::MAX)?.into_iter();
+        Ok(seals.map(|(first, last)| Seal { device: device.to_owned(), first, last }).collect())
     }
 
     /// The final seals of a device after a number, oldest first: first and last numbers. Reads every name, and keeps only
@@ -230,10 +231,9 @@ impl Spool {
         self.seals_within(device, after, u64::MAX)
     }
 
-    /// The final seals of a device up to a number, oldest first. What is after that is not kept in memory.
-    pub fn seals_upto(&self, device: &str, upto: u64) -> Result<Vec<Seal>> {
-        let seals = self.seals_within(device, 0, upto)?.into_iter();
-        Ok(seals.map(|(first, last)| Seal { device: device.to_owned(), first, last }).collect())
+    /// The same of those up to a number.
+    pub fn seals_upto(&self, device: &str, upto: u64) -> Result<Vec<(u64, u64)>> {
+        self.seals_within(device, 0, upto)
     }
 
     /// The seal that ends with a number.

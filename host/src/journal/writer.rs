@@ -22,11 +22,16 @@ use crate::{
     clock,
     error::{Error, Result},
     identity::Key,
+    retain::Sums,
     spool::Spool,
 };
 
 mod room;
 mod sealing;
+#[cfg(test)]
+mod tests;
+
+use room::Room;
 
 /// How long a record waits at most to be durable.
 const COMMIT: Duration = Duration::from_secs(1);
@@ -64,6 +69,12 @@ pub struct Writer {
     grown: u64,
     /// When it was last looked at what may go, on the monotonic clock.
     retained: Option<u64>,
+    /// Whether that is to be looked at next.
+    sweep_due: bool,
+    /// What is being removed.
+    room: Option<Room>,
+    /// What of it is not told yet.
+    removed: Sums,
     /// Who waits for a seal, and until when it is worth the time.
     seals: Vec<(Option<Instant>, SyncSender<Result<()>>)>,
     dispute: Dispute,
@@ -109,6 +120,9 @@ impl Writer {
             used: None,
             grown: 0,
             retained: None,
+            sweep_due: false,
+            room: None,
+            removed: Sums::default(),
         }
     }
 
@@ -152,6 +166,9 @@ impl Writer {
 
     /// When there is something to do without being told.
     fn due(&self) -> Option<Instant> {
+        if self.is_making_room() {
+            return Some(Instant::now());
+        }
         let commit = self.unsynced.map(|since| since + COMMIT);
         let seal = self.unsealed.map(|since| since + self.options.seal_every);
         commit.into_iter().chain(seal).min()
@@ -160,8 +177,12 @@ impl Writer {
     fn change(&mut self, options: Options) {
         let Options { state, label, clock, queue, .. } = self.options.clone();
         self.options = Options { state, label, clock, queue, ..options };
-        // What may stay less long by it goes after the next seal.
+        // What may stay less long by it goes after the next seal, and nothing more by the rules before.
         self.retained = None;
+        self.sweep_due = false;
+        if matches!(self.room, Some(Room::Sweep(_))) {
+            self.room = None;
+        }
     }
 
     fn append(&mut self, record: &Record) {
@@ -251,7 +272,7 @@ impl Writer {
                 let _ = reply.send(cause.clone().map_or(Ok(()), |cause| Err(Error::Unwritable { cause })));
             }
         }
-        self.hold_quota();
+        self.make_room();
         self.show_trouble();
     }
 
@@ -303,6 +324,7 @@ impl Writer {
                 tail.succeed(&self.tail);
                 // Those are numbers of the old chain; the new one has taken over what waited.
                 self.told.clear();
+                self.room = None;
                 self.tail = tail;
                 self.key = recovery.identity.key;
                 self.unsealed = Some(Instant::now());
@@ -320,6 +342,8 @@ impl Writer {
     }
 
     fn close(&mut self, deadline: Instant) -> Result<()> {
+        // The next start goes on with what is left.
+        self.room = None;
         self.tell(Weight::Gap);
         self.commit();
         let sealed = self.seal(deadline.checked_sub(MARGIN));

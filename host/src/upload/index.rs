@@ -235,8 +235,10 @@ impl Index {
         if entry.is_end {
             self.ended.insert(entry.seal.device.clone());
         } else {
-            let last = self.last.entry(entry.seal.device.clone()).or_default();
-            *last = entry.seal.last.max(*last);
+            match self.last.get_mut(&entry.seal.device) {
+                Some(last) => *last = entry.seal.last.max(*last),
+                None => _ = self.last.insert(entry.seal.device.clone(), entry.seal.last),
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sealing: what is durable becomes objects, what has waited long enough leaves, what has gone is forgotten.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 use tracing::{info, warn};
@@ -11,7 +11,6 @@ use crate::{
     error::{Error, Result},
     journal::{scan::Scan, tail},
     outbox::Ripe,
-    retain,
     seal::{Chain, Draft, Limit, Tombstone},
 };
 
@@ -22,6 +21,9 @@ impl Writer {
             self.relieve();
         }
         self.tell(Weight::Record);
+        if self.tail.is_well() {
+            self.tell_removed();
+        }
         self.commit();
         let scan = self.whole()?;
         let last = self.tail.next() - 1;
@@ -38,7 +40,7 @@ impl Writer {
             };
             let made = draft.make(Limit { last, deadline });
             drop(scan);
-            let sealed = made.inspect_err(|_| self.make_room())?;
+            let sealed = made.inspect_err(|_| self.clear())?;
             self.told.extend(ripe.numbers());
             self.tail.sealed(&sealed).map_err(|dropped| Error::Unwritable { cause: dropped.cause })?;
             self.forget_told()?;
@@ -99,15 +101,6 @@ impl Writer {
         let notice = json!({"cause": "delete", "of_seq": seq, "of_kind": stone.kind, "text": why});
         self.append(&tail::own("notice", &notice));
         Ok(())
-    }
-
-    /// Removes what every sink already has, to have room to seal.
-    fn make_room(&self) {
-        let sinks = retain::delivered(&self.spool, &self.options.sinks);
-        let rules = retain::Rules::age(Duration::ZERO);
-        if let Err(error) = retain::run(&self.spool, &sinks, &rules, &self.options.clock) {
-            warn!(%error, "nothing removed to make room");
-        }
     }
 
     /// Reads the journal back, with every number in it or declared.
