@@ -49,7 +49,7 @@ impl Gcs {
     /// Does something with the bucket. What the key store has is read when it is needed, and again when it was refused.
     fn with<T>(&self, f: impl AsyncFnOnce(&Bucket) -> Result<T, Trouble>) -> Result<T, Error> {
         let bucket = self.bucket()?;
-        let result = self.run.call(f(&bucket)).map_err(|trouble| bucket.options.way.explain(trouble));
+        let result = bucket.options.way.call(&self.run, f(&bucket));
         if result.as_ref().is_err_and(|error| error.fault == Fault::Credentials) {
             *self.ready() = None;
         }

@@ -1,7 +1,8 @@
 //! The sink's part of the config, and what it comes to.
 
+pub use net::Credentials;
 use net::{
-    Place, Way,
+    Place, Way, usual,
     way::{self, wrong},
 };
 use plugin_api::prelude::*;
@@ -10,16 +11,6 @@ use crate::keys::Account;
 
 /// The sink's name.
 pub const SINK: &str = "gcs";
-
-config! {
-    /// Where the credentials are.
-    pub enum Credentials {
-        /// In `service_account`, or where Google's tools look.
-        Chain,
-        /// In the key store of the operating system; `candor secret set` puts them there.
-        Keyring,
-    }
-}
 
 config! {
     /// Stores objects in Google Cloud Storage.
@@ -38,7 +29,7 @@ config! {
         #[schemars(extend("examples" = ["/etc/candor/agent.json"]))]
         pub service_account: Option<String>,
         /// Where the credentials are.
-        #[serde(default = "credentials")]
+        #[serde(default = "usual::credentials")]
         #[schemars(extend("x-raises" = "never"))]
         pub credentials: Credentials,
         /// A file of certificates in PEM form to trust besides the system's.
@@ -54,16 +45,16 @@ config! {
         #[schemars(extend("examples" = ["projects/p/locations/eu/keyRings/r/cryptoKeys/k"]))]
         pub kms_key: Option<String>,
         /// Larger objects go in parts of this size, at least 5 MiB.
-        #[serde(default = "part_size")]
+        #[serde(default = "usual::part_size")]
         #[schemars(extend("x-raises" = "never", "examples" = ["8MiB"]))]
         pub part_size: String,
         /// How many parts are on their way at once. Each costs its size in memory.
-        #[serde(default = "concurrency")]
+        #[serde(default = "usual::concurrency")]
         #[schemars(range(min = 1, max = 16))]
         #[schemars(extend("x-raises" = "never"))]
         pub concurrency: u32,
         /// What `candor doctor` reaches for besides the store, to tell a blocked store from a broken network.
-        #[serde(default = "probe")]
+        #[serde(default = "usual::probe")]
         #[schemars(extend("x-raises" = "never"))]
         pub probe: String,
     }
@@ -72,22 +63,6 @@ config! {
 /// The way to do it right.
 const SECRET: &str = "secrets have no place in this file: remove the line, and name the key's file (service_account = \"…\"), \
     give it to `candor secret set` and write credentials = \"keyring\", or sign in with `gcloud auth application-default login`";
-
-fn credentials() -> Credentials {
-    Credentials::Chain
-}
-
-fn part_size() -> String {
-    "8MiB".to_owned()
-}
-
-fn concurrency() -> u32 {
-    2
-}
-
-fn probe() -> String {
-    "example.com:443".to_owned()
-}
 
 /// The config, checked.
 pub struct Options {

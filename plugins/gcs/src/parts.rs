@@ -17,7 +17,7 @@ use crate::{
 
 /// Stores a large object.
 pub async fn put(gcs: &Bucket, object: &Object<'_>, key: &Path) -> Result<(), Trouble> {
-    if let Ok(true) = there(gcs, key).await {
+    if let Ok(Some(_)) = there(gcs, key).await {
         known(gcs, object, key).await?;
         forget(gcs, key);
         return Ok(());
@@ -56,7 +56,8 @@ pub async fn put(gcs: &Bucket, object: &Object<'_>, key: &Path) -> Result<(), Tr
         }
         Err(trouble) => return Err(trouble),
     }
-    Ok(())
+    // The answer doesn't tell what was put together.
+    known(gcs, object, key).await
 }
 
 async fn begin(gcs: &Bucket, object: &Object<'_>, key: &Path) -> Result<Upload, Failed> {

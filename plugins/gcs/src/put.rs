@@ -3,12 +3,17 @@
 use std::error::Error as StdError;
 
 use bytes::Bytes;
-use net::{Cause, Failed, Trouble, hex};
+use net::{Cause, Failed, There, Trouble, hex};
 use object_store::{Attribute, Attributes, GetOptions, ObjectStore, PutMode, PutOptions, path::Path};
 use plugin_api::Object;
 use sha2::{Digest, Sha256};
 
-use crate::{Bucket, options::SINK, parts, service::Answered};
+use crate::{
+    Bucket,
+    options::SINK,
+    parts,
+    service::{Answered, UNSAID},
+};
 
 /// The name under which the SHA-256 of the whole is kept beside it.
 const SHA256: &str = "sha256";
@@ -40,7 +45,7 @@ pub async fn put(gcs: &Bucket, object: &Object<'_>) -> Result<(), Trouble> {
         return parts::put(gcs, object, &key).await;
     }
     let _memory = gcs.run.memory(object.len()).await?;
-    let bytes = net::read(SINK, object, 0, object.len()).await?;
+    let bytes = net::read(SINK, object).await?;
     // The store checks what arrives, not what was read.
     if Sha256::digest(&bytes)[..] != object.sha256()[..] {
         return Err(net::spoiled(SINK, object).into());
@@ -58,8 +63,14 @@ pub async fn put(gcs: &Bucket, object: &Object<'_>) -> Result<(), Trouble> {
 async fn once(gcs: &Bucket, object: &Object<'_>, key: &Path, bytes: &Bytes) -> Result<(), Failed> {
     let options =
         PutOptions { mode: PutMode::Create, attributes: attributes(object), ..PutOptions::default() };
-    gcs.client.put_opts(key, bytes.clone().into(), options).await.map_err(failed)?;
-    Ok(())
+    match gcs.client.put_opts(key, bytes.clone().into(), options).await.map_err(failed) {
+        // A store that doesn't say what it keeps is asked what it keeps.
+        Err(failed) if failed.code == UNSAID => match there(gcs, key).await? {
+            Some(there) if there.len == object.len() => Ok(()),
+            _ => Err(Failed::other("the store said it kept the object, and doesn't have it")),
+        },
+        other => other.map(drop),
+    }
 }
 
 /// What is kept beside the bytes.
@@ -75,28 +86,22 @@ pub fn attributes(object: &Object<'_>) -> Attributes {
     attributes
 }
 
-/// Whether something is stored under a key.
-pub async fn there(gcs: &Bucket, key: &Path) -> Result<bool, Failed> {
+/// What is stored under a key.
+pub async fn there(gcs: &Bucket, key: &Path) -> Result<Option<There>, Failed> {
     let head = GetOptions { head: true, ..GetOptions::default() };
     match gcs.client.get_opts(key, head).await.map_err(failed) {
-        Ok(_) => Ok(true),
-        Err(Failed { status: Some(404), .. }) => Ok(false),
+        Ok(there) => {
+            let sent = there.attributes.get(&Attribute::Metadata(SHA256.into()));
+            Ok(Some(There { len: there.meta.size, sha256: sent.map(|value| value.to_string()) }))
+        }
+        Err(Failed { status: Some(404), .. }) => Ok(None),
         Err(failed) => Err(failed),
     }
 }
 
 /// Whether what is stored is the object; other bytes are a conflict.
 pub async fn known(gcs: &Bucket, object: &Object<'_>, key: &Path) -> Result<(), Trouble> {
-    let head = GetOptions { head: true, ..GetOptions::default() };
-    let there = gcs.client.get_opts(key, head).await.map_err(failed)?;
-    let sent = there.attributes.get(&Attribute::Metadata(SHA256.into())).map(|value| value.to_string());
-    let is_same = there.meta.size == object.len()
-        && match sent {
-            Some(sha256) => sha256 == hex(object.sha256()),
-            None => crate::store::sha256(gcs, key).await?[..] == object.sha256()[..],
-        };
-    if is_same {
-        return Ok(());
-    }
-    Err(net::conflict(SINK, key.as_ref()).into())
+    // Gone between two requests: then it is tried again.
+    let there = there(gcs, key).await?.ok_or_else(|| Failed::of(Cause::Cut))?;
+    there.is(SINK, key.as_ref(), object, async || crate::store::sha256(gcs, key).await).await
 }

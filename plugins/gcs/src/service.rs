@@ -14,6 +14,11 @@ use object_store::{
     },
 };
 
+/// The code of an answer by which a store keeps other bytes than were sent.
+const OTHER: &str = "OtherBytes";
+/// The code of an answer that doesn't tell what the store keeps.
+pub const UNSAID: &str = "Unsaid";
+
 /// What a store answered instead of doing what it was asked.
 #[derive(Debug)]
 pub struct Answered {
@@ -49,7 +54,13 @@ impl Answered {
             {
                 Cause::Clock(self.ahead)
             }
+            // A token is of a time that isn't now there.
+            (_, 401) if self.ahead.is_some_and(|minutes| minutes.abs() >= 5) => Cause::Clock(self.ahead),
             ("RequestTimeTooSkewed", _) => Cause::Clock(None),
+            (OTHER, _) => Cause::Other(
+                "the store says it keeps other bytes than were sent; something on the way changes them"
+                    .to_owned(),
+            ),
             ("ExpiredToken", _) => Cause::Expired,
             ("NoSuchBucket" | "UserProjectAccountProblem", _) => Cause::NoBucket,
             ("QuotaExceeded", _) | (_, 507) => Cause::Quota,
@@ -103,15 +114,32 @@ impl HttpService for Service {
             let key = key.parse().map_err(header)?;
             request.headers_mut().insert("x-goog-encryption-kms-key-name", key);
         }
+        let mut sent = None;
         if request.method() == "PUT" {
             let bytes = request.body().clone().collect().await?.to_bytes();
             let crc = u32::try_from(checksum(Crc32Iscsi, &bytes)).unwrap_or_default();
             let value = format!("crc32c={}", net::base64(&crc.to_be_bytes()));
             request.headers_mut().insert("x-goog-hash", value.parse().map_err(header)?);
             *request.body_mut() = bytes.into();
+            sent = Some(value);
         }
         let response = self.inner.execute(request).await?;
         let status = response.status().as_u16();
+        if let Some(sent) = sent.filter(|_| response.status().is_success()) {
+            let doubt = match kept(&response) {
+                Some(kept) => (kept != sent).then_some(OTHER),
+                // Of parts the whole is looked at.
+                None => begins.then_some(UNSAID),
+            };
+            let answered = |code: &str| {
+                let code = code.to_owned();
+                HttpError::new(
+                    HttpErrorKind::Unknown,
+                    Answered { status, code, wait: None, ahead: None, page: None },
+                )
+            };
+            return doubt.map_or(Ok(response), |code| Err(answered(code)));
+        }
         // These the SDK knows what to do with.
         if response.status().is_success() || matches!(status, 304 | 409 | 412) {
             return Ok(response);
@@ -137,6 +165,16 @@ impl HttpService for Service {
         answered.code = code(&String::from_utf8_lossy(&body));
         Err(HttpError::new(HttpErrorKind::Unknown, answered))
     }
+}
+
+/// The checksum of what a store says it keeps, as it was sent.
+fn kept(response: &HttpResponse) -> Option<String> {
+    let lines = response.headers().get_all("x-goog-hash").iter().filter_map(|value| value.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .find(|sum| sum.starts_with("crc32c="))
+        .map(str::to_owned)
 }
 
 fn header(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {

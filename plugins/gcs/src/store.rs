@@ -3,16 +3,14 @@
 use futures_util::StreamExt;
 use net::{Cause, Failed, Trouble};
 use object_store::{GetOptions, GetRange, ObjectStore, path::Path};
-use plugin_api::{Error, Fault, Store};
+use plugin_api::{Error, Store};
 use sha2::{Digest, Sha256};
 
 use crate::{
     Bucket, Gcs,
+    options::SINK,
     put::{failed, path},
 };
-
-/// How often a read that was cut off goes on.
-const TRIES: usize = 4;
 
 impl Store for Gcs {
     fn list(&self, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Error> {
@@ -58,17 +56,7 @@ fn decoded(path: &str) -> String {
 }
 
 async fn get(gcs: &Bucket, key: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), Trouble> {
-    let mut offset = 0;
-    for _ in 0..TRIES {
-        match get_from(gcs, key, &mut offset, each).await {
-            Err(Failed { cause: Cause::Cut, .. }) => {}
-            Err(Failed { status: Some(404), .. }) => {
-                return Err(Error::new(Fault::Missing, format!("gcs: {key}: is not in the bucket")).into());
-            }
-            other => return Ok(other?),
-        }
-    }
-    Err(Failed::of(Cause::Cut).into())
+    net::get(SINK, key.as_ref(), async |offset| get_from(gcs, key, offset, each).await).await
 }
 
 /// Reads from an offset on; what is stored never changes.

@@ -1,11 +1,12 @@
 //! What the network sinks share: finding out why a request did not arrive, step by step if asked, and saying it twice,
 //! once for the person and once for whoever runs the network. Also TLS roots, proxies and sizes in configs, the
-//! operating system's key store, the runtime, and notes of uploads that are under way.
+//! operating system's key store, the runtime, reading back, and notes of uploads that are under way.
 //!
 //! Nothing here sends an object: each sink's SDK does that, and asks here what its errors mean.
 
 #![forbid(unsafe_code)]
 
+mod back;
 mod cause;
 mod chain;
 mod failed;
@@ -18,8 +19,10 @@ mod run;
 mod size;
 mod tls;
 mod uploads;
+pub mod usual;
 pub mod way;
 
+pub use back::{There, get};
 pub use cause::{Cause, Place};
 pub use chain::{cause_of, chain};
 pub use failed::{Failed, Trouble};
@@ -32,4 +35,5 @@ pub use run::Run;
 pub use size::{bytes, loopback};
 pub use tls::{Roots, roots};
 pub use uploads::{Sent, Upload, Uploads, hex};
+pub use usual::Credentials;
 pub use way::Way;

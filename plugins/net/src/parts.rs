@@ -6,14 +6,14 @@
 use std::pin::pin;
 
 use bytes::Bytes;
-use crc_fast::{CrcAlgorithm::Crc64Nvme, checksum};
+use crc_fast::{CrcAlgorithm::Crc64Nvme, Digest};
 use futures_util::{
     StreamExt,
     future::{Either, pending, select},
     stream::FuturesUnordered,
 };
 use plugin_api::{Error, Fault, Object};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use tokio::task::yield_now;
 
 use crate::{Run, Sent, Trouble, Upload, Uploads};
@@ -28,23 +28,37 @@ pub fn part_size(configured: u64, object: &Object<'_>) -> u64 {
     configured.max(object.len().div_ceil(MOST).next_multiple_of(1 << 20))
 }
 
-/// Reads some of an object.
-pub async fn read(sink: &str, object: &Object<'_>, offset: u64, len: u64) -> Result<Bytes, Error> {
-    let mut bytes = vec![0; usize::try_from(len).map_err(|_| spoiled(sink, object))?];
+/// Reads a whole object.
+pub async fn read(sink: &str, object: &Object<'_>) -> Result<Bytes, Error> {
+    let mut bytes = vec![0; usize::try_from(object.len()).map_err(|_| spoiled(sink, object))?];
+    fill(sink, object, 0, &mut bytes, |_| {}).await?;
+    Ok(bytes.into())
+}
+
+/// Reads some of an object, and shows each piece while it is still near the processor.
+async fn fill(
+    sink: &str,
+    object: &Object<'_>,
+    offset: u64,
+    bytes: &mut [u8],
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), Error> {
     let mut filled = 0;
     while filled < bytes.len() {
         let end = bytes.len().min(filled + PIECE);
-        match object.read_at(offset + filled as u64, &mut bytes[filled..end])? {
+        let read = match object.read_at(offset + filled as u64, &mut bytes[filled..end])? {
             0 => return Err(spoiled(sink, object)),
-            n => filled += n,
-        }
+            read => read,
+        };
+        each(&bytes[filled..filled + read]);
+        filled += read;
         yield_now().await;
     }
     // What is longer than it says has another hash, too.
-    if offset + len == object.len() && object.read_at(object.len(), &mut [0])? != 0 {
+    if offset + bytes.len() as u64 == object.len() && object.read_at(object.len(), &mut [0])? != 0 {
         return Err(spoiled(sink, object));
     }
-    Ok(bytes.into())
+    Ok(())
 }
 
 /// An object whose bytes aren't what it says.
@@ -99,6 +113,16 @@ impl Sending<'_> {
         known: impl Fn(Part) -> Option<String>,
         put: impl Fn(Part, Bytes) -> F,
     ) -> Result<Vec<Sent>, Trouble> {
+        let sent = self.parts(known, put).await;
+        self.run.rest();
+        sent
+    }
+
+    async fn parts<F: Future<Output = Result<String, Trouble>>>(
+        &self,
+        known: impl Fn(Part) -> Option<String>,
+        put: impl Fn(Part, Bytes) -> F,
+    ) -> Result<Vec<Sent>, Trouble> {
         let Self { sink, run, object, upload, .. } = *self;
         let mut note = Upload { parts: Vec::new(), ..upload.clone() };
         let mut sha256 = Sha256::new();
@@ -119,10 +143,17 @@ impl Sending<'_> {
             let len = upload.part_size.min(object.len() - offset);
             // What is under way goes on while this waits: it holds the memory others wait for.
             let mut ready = pin!(async {
-                let memory = run.memory(len).await?;
-                Ok::<_, Error>((memory, read(sink, object, offset, len).await?))
+                let len = usize::try_from(len).map_err(|_| spoiled(sink, object))?;
+                let (memory, mut buffer) = run.buffer(len).await?;
+                let mut crc = Digest::new(Crc64Nvme);
+                fill(sink, object, offset, &mut buffer, |piece| {
+                    sha256.update(piece);
+                    crc.update(piece);
+                })
+                .await?;
+                Ok::<_, Error>((memory, run.lend(buffer), crc.finalize()))
             });
-            let (memory, bytes) = loop {
+            let (memory, bytes, crc) = loop {
                 let next =
                     async { if under_way.is_empty() { pending().await } else { under_way.next().await } };
                 match select(ready.as_mut(), pin!(next)).await {
@@ -131,9 +162,8 @@ impl Sending<'_> {
                     Either::Right((None, _)) => {}
                 }
             };
-            sha256.update(&bytes);
             let number = i32::try_from(index + 1).unwrap_or(i32::MAX);
-            let part = Part { number, crc: checksum(Crc64Nvme, &bytes), len };
+            let part = Part { number, crc, len };
             let sent = move |tag| Sent { number, tag, crc: part.crc, len };
             match known(part) {
                 Some(tag) => note.parts.push(sent(tag)),

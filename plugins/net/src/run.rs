@@ -1,7 +1,13 @@
 //! The runtime: driven by whoever calls, so that nothing wakes up between calls.
 
-use std::{future::Future, pin::pin};
+use std::{
+    future::Future,
+    mem,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
+use bytes::Bytes;
 use futures_util::future::{Either, select};
 use plugin_api::{Error, Fault};
 use tokio::{
@@ -20,6 +26,35 @@ pub struct Run {
     stop: watch::Sender<bool>,
     memory: Semaphore,
     pieces: u32,
+    spare: Spare,
+}
+
+/// Buffers of parts that have been sent, for those to come: fresh memory costs as much as encrypting what is put there.
+#[derive(Clone, Default)]
+struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Spare {
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A buffer that goes back when the last one who reads it is done.
+struct Lent {
+    bytes: Vec<u8>,
+    spare: Spare,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.spare.lock().push(mem::take(&mut self.bytes));
+    }
 }
 
 impl Run {
@@ -35,6 +70,7 @@ impl Run {
             stop: watch::Sender::new(false),
             memory: Semaphore::new(pieces as usize),
             pieces,
+            spare: Spare::default(),
         })
     }
 
@@ -68,10 +104,77 @@ impl Run {
 
     /// Waits until there is memory for so many bytes.
     pub async fn memory(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Error> {
+        let permit = self.acquire(bytes).await?;
+        self.keep(self.memory.available_permits());
+        Ok(permit)
+    }
+
+    /// The same with a buffer of that length, whatever is in it.
+    pub async fn buffer(&self, len: usize) -> Result<(SemaphorePermit<'_>, Vec<u8>), Error> {
+        let permit = self.acquire(len as u64).await?;
+        let mut buffer = self.spare.lock().pop().unwrap_or_default();
+        self.keep(self.memory.available_permits());
+        if buffer.capacity() < len {
+            buffer = vec![0; len];
+        }
+        buffer.resize(len, 0);
+        Ok((permit, buffer))
+    }
+
+    /// The bytes in a buffer, which is used again when nobody reads them any more.
+    pub fn lend(&self, buffer: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { bytes: buffer, spare: self.spare.clone() })
+    }
+
+    /// Gives back what memory is not in use.
+    pub fn rest(&self) {
+        self.keep(0);
+    }
+
+    /// Keeps no more spare buffers than fit in so many pieces.
+    fn keep(&self, pieces: usize) {
+        let mut left = pieces as u64 * PIECE;
+        self.spare.lock().retain(|buffer| {
+            let fits = buffer.capacity() as u64 <= left;
+            left -= if fits { buffer.capacity() as u64 } else { 0 };
+            fits
+        });
+    }
+
+    async fn acquire(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Error> {
         let pieces = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX).clamp(1, self.pieces);
-        self.memory
-            .acquire_many(pieces)
-            .await
-            .map_err(|error| Error::new(Fault::Other, format!("{}: {error}", self.sink)))
+        let permit = self.memory.acquire_many(pieces).await;
+        permit.map_err(|error| Error::new(Fault::Other, format!("{}: {error}", self.sink)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_used_again_and_never_more_is_kept_than_is_free() {
+        let run = Run::new("test", 4 * PIECE, 2).unwrap();
+        let len = 4 * PIECE as usize;
+        run.block_on(async {
+            let (memory, mut buffer) = run.buffer(len).await.unwrap();
+            buffer[0] = 7;
+            let at = buffer.as_ptr();
+            let bytes = run.lend(buffer);
+            drop((bytes.clone(), bytes));
+            drop(memory);
+            // A shorter one, such as the last part, is the beginning of one that is there.
+            let (memory, buffer) = run.buffer(100).await.unwrap();
+            assert_eq!((buffer.as_ptr(), buffer.len(), buffer[0]), (at, 100, 7));
+            drop((run.lend(buffer), memory));
+            let all = run.memory(8 * PIECE).await.unwrap();
+            assert!(run.spare.lock().is_empty(), "somebody else has the memory now");
+            drop(all);
+            let (memory, buffer) = run.buffer(len).await.unwrap();
+            drop((run.lend(buffer), memory));
+            assert_eq!(run.spare.lock().len(), 1);
+            run.rest();
+            assert!(run.spare.lock().is_empty());
+        });
     }
 }

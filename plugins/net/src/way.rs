@@ -81,6 +81,11 @@ impl Way {
         Ok(Self { sink, place, proxy, roots, ca })
     }
 
+    /// Runs a call, and explains what it failed with.
+    pub fn call<T>(&self, run: &Run, call: impl Future<Output = Result<T, Trouble>>) -> Result<T, Error> {
+        run.call(call).map_err(|trouble| self.explain(trouble))
+    }
+
     /// For the host, after a closer look where the error alone leaves open who is behind it.
     pub fn explain(&self, trouble: Trouble) -> Error {
         match trouble {

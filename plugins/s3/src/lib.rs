@@ -56,7 +56,7 @@ impl Sink for S3 {
     }
 
     fn put(&self, object: &Object<'_>) -> Result<(), Error> {
-        self.run.call(put::put(self, object)).map_err(|trouble| self.options.way.explain(trouble))
+        self.options.way.call(&self.run, put::put(self, object))
     }
 
     fn stop(&self) {

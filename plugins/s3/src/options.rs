@@ -1,7 +1,8 @@
 //! The sink's part of the config, and what it comes to.
 
+pub use net::Credentials;
 use net::{
-    Place, Way,
+    Place, Way, usual,
     way::{self, wrong},
 };
 use plugin_api::prelude::*;
@@ -16,16 +17,6 @@ config! {
         S3,
         /// With a key of its key management.
         Kms,
-    }
-}
-
-config! {
-    /// Where the credentials are.
-    pub enum Credentials {
-        /// Where the AWS tools look: environment, profile, single sign-on, the machine's own role.
-        Chain,
-        /// In the key store of the operating system; `candor secret set` puts them there.
-        Keyring,
     }
 }
 
@@ -71,7 +62,7 @@ config! {
         #[serde(default)]
         pub profile: Option<String>,
         /// Where the credentials are.
-        #[serde(default = "credentials")]
+        #[serde(default = "usual::credentials")]
         #[schemars(extend("x-raises" = "never"))]
         pub credentials: Credentials,
         /// How the store encrypts what it keeps; not said: as the bucket says.
@@ -82,16 +73,16 @@ config! {
         #[serde(default)]
         pub kms_key: Option<String>,
         /// Larger objects go in parts of this size, at least 5 MiB.
-        #[serde(default = "part_size")]
+        #[serde(default = "usual::part_size")]
         #[schemars(extend("x-raises" = "never", "examples" = ["8MiB"]))]
         pub part_size: String,
         /// How many parts are on their way at once. Each costs its size in memory.
-        #[serde(default = "concurrency")]
+        #[serde(default = "usual::concurrency")]
         #[schemars(range(min = 1, max = 16))]
         #[schemars(extend("x-raises" = "never"))]
         pub concurrency: u32,
         /// What `candor doctor` reaches for besides the store, to tell a blocked store from a broken network.
-        #[serde(default = "probe")]
+        #[serde(default = "usual::probe")]
         #[schemars(extend("x-raises" = "never"))]
         pub probe: String,
     }
@@ -104,22 +95,6 @@ const SECRET: &str = "secrets have no place in this file: remove the line, and u
 
 fn region() -> String {
     "us-east-1".to_owned()
-}
-
-fn credentials() -> Credentials {
-    Credentials::Chain
-}
-
-fn part_size() -> String {
-    "8MiB".to_owned()
-}
-
-fn concurrency() -> u32 {
-    2
-}
-
-fn probe() -> String {
-    "example.com:443".to_owned()
 }
 
 /// The config, checked.

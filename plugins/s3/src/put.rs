@@ -11,7 +11,7 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use net::{Cause, Failed, Trouble, hex};
+use net::{Cause, Failed, There, Trouble, hex};
 use plugin_api::{Error, Fault, Object};
 use sha2::{Digest, Sha256};
 
@@ -33,7 +33,7 @@ pub async fn put(s3: &S3, object: &Object<'_>) -> Result<(), Trouble> {
         return parts::put(s3, object, &key).await;
     }
     let _memory = s3.run.memory(object.len()).await?;
-    let bytes = net::read(SINK, object, 0, object.len()).await?;
+    let bytes = net::read(SINK, object).await?;
     // A connection that was closed while idle is no failure; what became of the first try, the second one sees.
     let mut result = once(s3, object, &key, &bytes).await;
     if matches!(&result, Err(Failed { cause: Cause::Cut, .. })) {
@@ -92,14 +92,6 @@ async fn once(s3: &S3, object: &Object<'_>, key: &str, bytes: &Bytes) -> Result<
     }
 }
 
-/// What is stored under a key.
-pub struct There {
-    /// Its length.
-    pub len: u64,
-    /// The SHA-256 that the store made of it, or that was sent along, in hexadecimal.
-    sha256: Option<String>,
-}
-
 /// Asks what is stored under a key.
 pub async fn there(s3: &S3, key: &str) -> Result<Option<There>, Failed> {
     let request = s3
@@ -132,15 +124,7 @@ pub async fn known(s3: &S3, object: &Object<'_>, key: &str) -> Result<(), Troubl
             Error::new(Fault::Busy, format!("s3: {key}: was there and is gone; it is sent again")).into()
         );
     };
-    let same = there.len == object.len()
-        && match there.sha256 {
-            Some(sha256) => sha256 == hex(object.sha256()),
-            None => crate::store::sha256(s3, key).await?[..] == object.sha256()[..],
-        };
-    if same {
-        return Ok(());
-    }
-    Err(net::conflict(SINK, key).into())
+    there.is(SINK, key, object, async || crate::store::sha256(s3, key).await).await
 }
 
 /// The store got other bytes than promised: was it the spool or the way?

@@ -2,26 +2,23 @@
 
 use aws_sdk_s3::types::ChecksumMode;
 use net::{Cause, Failed, Trouble};
-use plugin_api::{Error, Fault, Store};
+use plugin_api::{Error, Store};
 use sha2::{Digest, Sha256};
 
-use crate::{S3, fault::failed, moving::timed};
-
-/// How often a read that was cut off goes on.
-const TRIES: usize = 4;
+use crate::{S3, fault::failed, moving::timed, options::SINK};
 
 impl Store for S3 {
     fn list(&self, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Error> {
-        self.run.call(list(self, prefix, each)).map_err(|trouble| self.options.way.explain(trouble))
+        self.options.way.call(&self.run, list(self, prefix, each))
     }
 
     fn get(&self, key: &str, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         let key = self.options.key(key);
-        self.run.call(get(self, &key, each)).map_err(|trouble| self.options.way.explain(trouble))
+        self.options.way.call(&self.run, get(self, &key, each))
     }
 
     fn remove(&self, key: &str) -> Result<(), Error> {
-        self.run.call(remove(self, key)).map_err(|trouble| self.options.way.explain(trouble))
+        self.options.way.call(&self.run, remove(self, key))
     }
 }
 
@@ -45,18 +42,8 @@ async fn list(s3: &S3, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<
 }
 
 async fn get(s3: &S3, key: &str, each: &mut dyn FnMut(&[u8])) -> Result<(), Trouble> {
-    let mut offset = 0_u64;
     let mut tag = None;
-    for _ in 0..TRIES {
-        match get_from(s3, key, &mut offset, &mut tag, each).await {
-            Err(Failed { cause: Cause::Cut, .. }) => {}
-            Err(failed) if failed.is("NoSuchKey", 404) => {
-                return Err(Error::new(Fault::Missing, format!("s3: {key}: is not in the bucket")).into());
-            }
-            other => return Ok(other?),
-        }
-    }
-    Err(Failed::of(Cause::Cut).into())
+    net::get(SINK, key, async |offset| get_from(s3, key, offset, &mut tag, each).await).await
 }
 
 /// Reads from an offset on, and only while it is the same object.

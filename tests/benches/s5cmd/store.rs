@@ -9,9 +9,10 @@ use std::{
 };
 
 use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
+    CipherSuite, ServerConfig, ServerConnection, StreamOwned,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    version::TLS13,
 };
 
 /// A connection, in plain or by TLS.
@@ -25,8 +26,11 @@ pub fn start(certificate: Option<&(PathBuf, PathBuf)>) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let tls = certificate.map(|(certificate, key)| {
         let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
-        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        // Stores choose AES-128 of what both sides know, so both clients get the same.
+        let mut provider = ring::default_provider();
+        provider.cipher_suites.retain(|suite| suite.suite() == CipherSuite::TLS13_AES_128_GCM_SHA256);
+        let builder = ServerConfig::builder_with_provider(Arc::new(provider));
+        let builder = builder.with_protocol_versions(&[&TLS13]).unwrap().with_no_client_auth();
         Arc::new(builder.with_single_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap())
     });
     thread::spawn(move || {

@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
+    time::Instant,
 };
 
 use plugin_api::call::Sink;
@@ -69,6 +70,23 @@ impl Desk {
         agent.wait("an answer", |_| true);
         let flushed = self.run(&["flush", "--for", "60s"]);
         assert!(flushed.status.success(), "{flushed:?}; see {}", self.log());
+        assert!(agent.stop().success());
+    }
+
+    /// Checks that the agent, whose sink is allowed so many bytes a second, takes its time until that is ten times in the
+    /// store.
+    pub fn assert_paced(&self, bytes_per_s: u64, store: &Sink) {
+        /// What is read before it counts: a piece of one object.
+        const AHEAD: u64 = 64 << 10;
+        let begun = Instant::now();
+        let agent = self.start(&[]);
+        let mut sent = 0;
+        agent.wait("much to be stored", |_| {
+            sent = list(store, "v=1/").iter().map(|(_, len)| len).sum();
+            sent >= 10 * bytes_per_s
+        });
+        let most = begun.elapsed().as_secs() * bytes_per_s + bytes_per_s + AHEAD;
+        assert!(sent <= most, "{sent} bytes after {:?}", begun.elapsed());
         assert!(agent.stop().success());
     }
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::UNIX_EPOCH,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
@@ -39,13 +39,18 @@ impl Account {
 
     /// Its file for a store at this address.
     pub fn file(&self, store: SocketAddr) -> PathBuf {
+        self.file_at(&store.port().to_string(), &format!("http://{store}"))
+    }
+
+    /// The same, under a name, for a store at any address.
+    pub fn file_at(&self, name: &str, url: &str) -> PathBuf {
         let key = fs::read_to_string(self.folder.join("key.pem")).unwrap();
         let account = json!({
             "type": "service_account", "project_id": "p", "private_key_id": "kid1", "private_key": key,
             "client_email": "agent@p.iam.gserviceaccount.com", "client_id": "1",
-            "token_uri": format!("http://{store}/token"), "gcs_base_url": format!("http://{store}"),
+            "token_uri": format!("{url}/token"), "gcs_base_url": url,
         });
-        let path = self.folder.join(format!("{}.json", store.port()));
+        let path = self.folder.join(format!("{name}.json"));
         fs::write(&path, account.to_string()).unwrap();
         path
     }
@@ -97,9 +102,10 @@ pub fn start(back: SocketAddr, account: &Arc<Account>, rule: Box<Rule>) -> Socke
         None => {
             let token = request.line("authorization").and_then(|line| line.strip_prefix("Bearer "));
             if request.path() != "/" && !token.is_some_and(|token| account.knows(token)) {
+                let date = httpdate::fmt_http_date(SystemTime::now());
                 return Act::Answer(Message::answer(
                     401,
-                    &[],
+                    &[("date", &date)],
                     "<Error><Code>AuthenticationRequired</Code></Error>",
                 ));
             }
@@ -131,8 +137,11 @@ pub fn translated(request: &Message) -> Message {
 
 /// Amazon's words into Google's.
 fn answer(mut answer: Message) -> Message {
-    for (name, _) in &mut answer.lines {
+    for (name, value) in &mut answer.lines {
         *name = name.replace("x-amz-", "x-goog-");
+        if name == "x-goog-checksum-crc32c" {
+            (*name, *value) = ("x-goog-hash".to_owned(), format!("crc32c={value}"));
+        }
     }
     answer.set("x-goog-generation", "1");
     answer

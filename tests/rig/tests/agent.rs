@@ -23,8 +23,8 @@ mod linux {
 
     use host::control::{self, Request};
     use libtest_mimic::{Arguments, Trial};
-    use rig::{Certificates, network, until};
-    use serde_json::Value;
+    use rig::{Certificates, network, shim::Account, until};
+    use serde_json::{Value, json};
 
     /// A name, its address, and what is in the way there.
     const WAYS: [(&str, &str, &str); 6] = [
@@ -39,10 +39,11 @@ mod linux {
     pub fn main() {
         let arguments = Arguments::from_args();
         rig::alone(&folder().join("home"), &[]);
-        let trial = Trial::test("each_cause_is_a_word_everywhere_the_agent_speaks", || {
-            causes();
-            Ok(())
-        });
+        let trial =
+            Trial::test("each_cause_is_a_word_everywhere_the_agent_speaks_whatever_the_store", || {
+                causes();
+                Ok(())
+            });
         libtest_mimic::run(&arguments, vec![trial]).exit();
     }
 
@@ -67,7 +68,7 @@ mod linux {
             let plugins = folder.join("plugins");
             fs::create_dir_all(&plugins).unwrap();
             fs::set_permissions(&plugins, fs::Permissions::from_mode(0o755)).unwrap();
-            for name in ["libcandor_s3.so", "libcandor_faulty.so"] {
+            for name in ["libcandor_s3.so", "libcandor_gcs.so", "libcandor_faulty.so"] {
                 fs::copy(built().join("deps").join(name), plugins.join(name)).unwrap();
                 fs::set_permissions(plugins.join(name), fs::Permissions::from_mode(0o755)).unwrap();
             }
@@ -118,19 +119,28 @@ mod linux {
         let mut config =
             "[journal]\nseal_every = \"1s\"\n[[source]]\nplugin = \"faulty\"\ndoes = \"records\"\n"
                 .to_owned();
+        let account = Account::new(&folder.join("account"));
         for (name, _, code) in WAYS {
+            let account = account.file_at(name, &format!("https://{name}"));
             config += &format!(
-                "[[sink]]\nplugin = \"s3\"\nid = \"{code}\"\nbucket = \"shots\"\nendpoint = \"https://{name}\"\npath_style = true\nprobe = \"\"\n"
+                "[[sink]]\nplugin = \"s3\"\nid = \"s3-{code}\"\nbucket = \"shots\"\nendpoint = \"https://{name}\"\n\
+                 path_style = true\nprobe = \"\"\n\
+                 [[sink]]\nplugin = \"gcs\"\nid = \"gcs-{code}\"\nbucket = \"shots\"\nservice_account = {account:?}\n\
+                 probe = \"\"\n"
             );
         }
+        let ways: Vec<_> = ["s3", "gcs"]
+            .iter()
+            .flat_map(|plugin| WAYS.map(|(name, _, code)| (name, format!("{plugin}-{code}"), code)))
+            .collect();
         let state = tempfile::tempdir_in(&folder).unwrap();
         let agent = Agent::start(state.path(), &config);
-        for (name, _, code) in WAYS {
-            let plugin = until(&format!("{name} to be said {code}"), || {
+        for (name, id, code) in &ways {
+            let plugin = until(&format!("{name} to be said {code} by {id}"), || {
                 let status = agent.status()?;
                 let plugins = status["plugins"].as_array()?.iter();
-                let plugin = plugins.into_iter().find(|plugin| plugin["id"] == code)?.clone();
-                (status["sinks"][code]["code"] == code && plugin["code"] == code).then_some(plugin)
+                let plugin = plugins.into_iter().find(|plugin| plugin["id"] == **id)?.clone();
+                (status["sinks"][id]["code"] == *code && plugin["code"] == *code).then_some(plugin)
             });
             assert_eq!(plugin["state"], "degraded", "{plugin:#}");
             let sentence = plugin["cause"].as_str().unwrap();
@@ -140,19 +150,19 @@ mod linux {
         let doctor = String::from_utf8(agent.run(&["doctor", "--json"]).stdout).unwrap();
         let shown = String::from_utf8(agent.run(&["show", "--json"]).stdout).unwrap();
         let records: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        for (_, _, code) in WAYS {
+        for (_, id, code) in &ways {
             let sinks = queue["sinks"].as_array().unwrap();
-            let sink = sinks.iter().find(|sink| sink["id"] == code).unwrap();
-            assert_eq!((&sink["code"], &sink["class"]), (&code.into(), &"network".into()), "{sink:#}");
+            let sink = sinks.iter().find(|sink| sink["id"] == **id).unwrap();
+            assert_eq!((&sink["code"], &sink["class"]), (&json!(code), &json!("network")), "{sink:#}");
             let told = |record: &&Value| {
-                record["kind"] == "state" && record["instance"] == code && record["code"] == code
+                record["kind"] == "state" && record["instance"] == **id && record["code"] == *code
             };
-            assert_eq!(records.iter().filter(told).count(), 1, "{code} is one record");
+            assert_eq!(records.iter().filter(told).count(), 1, "{code} of {id} is one record");
             let probed = doctor.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-            let probe = probed.into_iter().find(|probe| probe["sink"] == code).unwrap();
+            let probe = probed.into_iter().find(|probe| probe["sink"] == **id).unwrap();
             let steps = probe["steps"].as_array().unwrap();
             let failed = steps.iter().find(|step| step["ok"] == false).unwrap();
-            assert_eq!(failed["cause"], code, "the doctor says the same: {probe:#}");
+            assert_eq!(failed["cause"], *code, "the doctor says the same: {probe:#}");
         }
     }
 }

@@ -47,7 +47,7 @@ fn main() {
         assert!(WEED.set(Weed::open(&folder().join("weed"))).is_ok());
         assert!(ACCOUNT.set(Arc::new(Account::new(&folder().join("account")))).is_ok());
     }
-    let tests: [(&str, fn()); 15] = [
+    let tests: [(&str, fn()); 18] = [
         ("refuses_bad_configs", conforms),
         ("the_reference_states_every_option_with_its_default", reference),
         ("stores_as_every_sink_has_to", stores),
@@ -56,11 +56,14 @@ fn main() {
         ("an_answer_lost_after_storing_makes_no_second_object", lost_answer),
         ("a_storm_of_errors_is_waited_out_as_long_as_asked", storms),
         ("bytes_changed_on_the_way_are_not_stored", changed),
+        ("a_store_that_lies_about_what_it_keeps_is_not_believed", lies),
+        ("a_clock_off_by_hours_is_said", clock),
         ("a_restart_sends_only_the_parts_that_are_not_there", resumed),
         ("a_connection_cut_at_any_part_boundary_goes_on_there", cut_at_each_part),
         ("a_kill_in_the_middle_of_an_upload_loses_and_doubles_nothing", killed),
         ("what_is_stored_is_encrypted_with_the_key_that_is_named", with_key),
         ("a_store_is_proved_by_its_url_and_what_was_removed_is_named", verified_by_url),
+        ("no_more_is_sent_than_the_line_is_to_bear", paced),
         ("a_key_in_the_key_store_opens_the_bucket_and_is_in_no_output", kept),
         ("no_secret_is_in_the_most_verbose_log_nor_in_an_error", silent),
     ];
@@ -177,6 +180,42 @@ fn changed() {
     let failure = put(&sink.instance, "x", &noise(5, 50_000)).unwrap_err();
     assert!(failure.may_pass(), "the object is fine: {failure:?}");
     assert!(list(&sink.instance, "").is_empty());
+}
+
+fn lies() {
+    let store = front(|request| {
+        if request.method() != "PUT" {
+            return None;
+        }
+        let other = |mut answer: Message| {
+            answer.set("x-goog-hash", "crc32c=AAAAAA==");
+            answer
+        };
+        Some(Act::Both(shim::translated(request), Box::new(other)))
+    });
+    let (other, _state) = sink(config(store, "lies"));
+    for len in [1_000, 9 << 20] {
+        let failure = put(&other.instance, &len.to_string(), &noise(6, len)).unwrap_err();
+        assert!(failure.fault == Fault::Other && failure.text.contains("other bytes"), "{failure:?}");
+    }
+    // It says 200, and kept nothing.
+    let store = front(|request| {
+        let answer = || Act::Answer(Message::answer(200, &[("etag", "\"1\"")], ""));
+        (request.method() == "PUT").then(answer)
+    });
+    let (nothing, _state) = sink(config(store, "lies/nothing"));
+    let failure = put(&nothing.instance, "x", b"x").unwrap_err();
+    assert!(failure.fault == Fault::Other && failure.text.contains("doesn't have it"), "{failure:?}");
+}
+
+fn clock() {
+    let store = front(|_| None);
+    for (by, says) in [("+5h", "300 minutes fast"), ("-5h", "300 minutes slow")] {
+        let environment =
+            [("LD_PRELOAD", "/usr/$LIB/faketime/libfaketime.so.1".to_owned()), ("FAKETIME", by.to_owned())];
+        let said = child::run(&config(store, &format!("clock{by}")), "put", &environment);
+        assert!(said.contains(says) || said.contains(&says.replace("300", "299")), "{by}: {said}");
+    }
 }
 
 fn number(request: &Message) -> Option<usize> {
@@ -296,6 +335,16 @@ fn verified_by_url() {
     desk.assert_proved(&url, "gcs", &direct.instance);
 }
 
+fn paced() {
+    let store = front(|_| None);
+    let account = ACCOUNT.get().unwrap().file(store);
+    let limits = "limits = { bandwidth = \"20KB\" }";
+    let desk =
+        Desk::storing("gcs", &format!("service_account = {account:?}\nprefix = \"paced\"\n{limits}"), "");
+    let (direct, _state) = sink(config(store, "paced"));
+    desk.assert_paced(20_000, &direct.instance);
+}
+
 fn kept() {
     let store = front(|_| None);
     let account = ACCOUNT.get().unwrap().file(store);
@@ -314,6 +363,8 @@ fn kept() {
     let file = fs::File::open(&account).unwrap();
     let (is_set, text) = run(&["secret", "set", "gcs"], file.into());
     assert!(is_set && text.contains("in this computer's key store"), "{text}");
+    let (is_open, text) = run(&["doctor", "gcs"], Stdio::null());
+    assert!(is_open, "{text}");
     let (direct, _state) = sink(config(store, "kept"));
     desk.fill(&keys.environment, &direct.instance);
     let (complete, text) = run(&["verify", "--sink", "gcs"], Stdio::null());

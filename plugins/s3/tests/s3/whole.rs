@@ -17,6 +17,7 @@ use crate::{config, folder, get, list, sink, trial, weed, with};
 pub fn tests() -> Vec<Trial> {
     vec![
         trial("a_store_is_proved_by_its_url_and_what_was_removed_is_named", verified_by_url),
+        trial("no_more_is_sent_than_the_line_is_to_bear", paced),
         trial("nothing_in_the_spool_or_the_bucket_can_be_read_without_the_key", encrypted),
         trial("keys_in_the_key_store_open_the_bucket_and_are_in_no_output", kept),
         trial("a_key_typed_on_a_terminal_is_not_shown", typed),
@@ -38,6 +39,12 @@ fn verified_by_url() {
     let address = weed().plain;
     let url = format!("s3://shots/verified?endpoint=http://{address}&path_style=true&profile=agent&probe=");
     desk.assert_proved(&url, "s3", &direct.instance);
+}
+
+fn paced() {
+    let desk = agent("paced", "profile = \"agent\"\nlimits = { bandwidth = \"20KB\" }", "");
+    let (direct, _state) = sink(with(config(weed().plain), json!({"prefix": "paced"})));
+    desk.assert_paced(20_000, &direct.instance);
 }
 
 /// What is in the records and pictures.
