@@ -51,7 +51,7 @@ scale:
 
 bench:
 	@config/setup-debian.sh --test
-	@$(masked) cargo bench --workspace --features candor-tests/peers $(ARGS)
+	@$(masked) cargo bench --workspace $(ARGS)
 
 fmt:
 	@cargo fmt --all

@@ -29,7 +29,7 @@ pub struct Shot {
     pub instance: String,
     /// The monitor; none when it concerns all of them.
     pub monitor: Option<String>,
-    /// `stored`, `skipped` or `failed`.
+    /// `stored`, `skipped` or `capture_failed`.
     pub outcome: String,
     /// Why there is no picture.
     pub cause: Option<String>,
@@ -73,7 +73,7 @@ pub fn shots(state: &Path, answers: &Value) -> Result<Vec<Shot>> {
         let failed = |cause: &str| Shot {
             instance: instance.to_owned(),
             monitor: None,
-            outcome: "failed".to_owned(),
+            outcome: "capture_failed".to_owned(),
             cause: Some(cause.to_owned()),
             fix: None,
             file: None,

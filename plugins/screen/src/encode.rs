@@ -11,8 +11,8 @@ use crate::{
 
 /// A picture of few colours that takes more than a byte for as many pixels is no screen full of text.
 const DENSE: usize = 8;
-/// How hard is tried to make it small.
-const INDEXED_LEVEL: u8 = 4;
+/// How hard is tried to make it small: 4 saves another 6 % and takes a fifth longer.
+const INDEXED_LEVEL: u8 = 2;
 
 /// A picture as it is stored.
 pub struct Image {

@@ -7,7 +7,7 @@ use crate::config::{Redact, Strength};
 /// What became of a shot. Names no window.
 #[derive(Clone, Default, Serialize)]
 pub struct Record {
-    /// `stored`, `unchanged`, `failed` or `skipped`.
+    /// `stored`, `unchanged`, `capture_failed` or `skipped`.
     pub outcome: &'static str,
     /// Why the shot was due.
     pub reason: &'static str,

@@ -68,7 +68,7 @@ impl Ended {
     /// Nothing could be read.
     pub fn lost(order: &Order, why: &Lost) -> Self {
         let health = Health::degraded(&*why.cause, &*why.fix);
-        Self { health, lost: true, reports: vec![whole("failed", order, why)] }
+        Self { health, lost: true, reports: vec![whole("capture_failed", order, why)] }
     }
 }
 
@@ -197,7 +197,7 @@ impl Shot<'_> {
             Ok(None) => None,
             Err(why) => {
                 self.session.monitors()?;
-                record.outcome = "failed";
+                record.outcome = "capture_failed";
                 record.cause = Some(why.cause.clone());
                 record.fix = Some(why.fix.clone());
                 self.doubts.push(why);
@@ -249,7 +249,9 @@ impl Shot<'_> {
         let style = Style { format: self.settings.format, quality: self.settings.quality };
         let image = match policy {
             Some(policy) => {
-                let small = redact::redact(&frame, policy);
+                let small = redact::redact(&frame, policy).map_err(|why| {
+                    Lost::new(format!("{}: {why}", monitor.name), "report it; nothing of the shot was kept")
+                })?;
                 drop(frame);
                 encode::small(&small, style)
             }

@@ -43,6 +43,8 @@ impl Source for Screen {
     }
 
     fn run(&self, out: &Out<'_>) -> Result<(), Error> {
+        #[cfg(target_os = "linux")]
+        crate::sys::keep_no_large_memory();
         let start = Instant::now();
         // A host of before it told its clock stamps records itself.
         let now = || out.mono_ns().unwrap_or_else(|| start.elapsed().as_nanos() as u64);
@@ -100,11 +102,10 @@ impl Source for Screen {
             }
             for report in ended.reports {
                 // Of tries in between only success is worth a record.
-                if is_due || report.record.outcome != "failed" {
+                if is_due || report.record.outcome != "capture_failed" {
                     self.emit(&report, worker.shooter());
                 }
             }
-            trim();
             again = ended.lost.then(|| {
                 let wait = again.map_or(FIRST_WAIT, |(_, wait)| LONGEST_WAIT.min(wait * 2));
                 (now().saturating_add(wait.as_nanos() as u64), wait)
@@ -162,13 +163,12 @@ impl Screen {
         for report in ended.reports {
             let mut told = Taken::new(report.mono_ns, &report.record);
             if !self.emit(&report, worker.shooter()) {
-                told.outcome = "failed";
+                told.outcome = "capture_failed";
                 told.cause = Some("the agent did not take it".to_owned());
                 told.fix = Some("see its log".to_owned());
             }
             taken.push(told);
         }
-        trim();
         if is_bare {
             // What was stored is not what the schedule would have stored, so nothing may be the same as it.
             worker.shooter().forget();
@@ -218,9 +218,4 @@ fn settings(config: Config) -> Result<Settings, Error> {
 fn random(limit: u64) -> u64 {
     // Without a source of randomness the shot comes when the interval starts.
     getrandom::u64().unwrap_or(0) % limit.max(1)
-}
-
-fn trim() {
-    #[cfg(target_os = "linux")]
-    crate::sys::trim();
 }

@@ -1,13 +1,16 @@
 //! The one call that Rust has no safe name for.
 
-/// Gives memory that was freed back to the system: a shot's buffers are large, and the next one is minutes away.
-pub fn trim() {
+/// Has memory of a megabyte and more given back to the system as soon as it is freed: a shot's buffers are large, and the
+/// next one is minutes away. Left to itself, glibc keeps up to twice its largest buffer in each thread's heap.
+pub fn keep_no_large_memory() {
     #[cfg(target_env = "gnu")]
     {
+        /// As in `malloc.h`.
+        const M_MMAP_THRESHOLD: i32 = -3;
         unsafe extern "C" {
-            fn malloc_trim(pad: usize) -> i32;
+            fn mallopt(parameter: i32, value: i32) -> i32;
         }
         // SAFETY: glibc's own function with its own signature; it takes the allocator's lock itself.
-        unsafe { malloc_trim(0) };
+        unsafe { mallopt(M_MMAP_THRESHOLD, 1 << 20) };
     }
 }

@@ -59,6 +59,15 @@ impl Process {
         used
     }
 
+    /// Processor time so far, that of threads that have ended included; in hundredths of a second.
+    pub fn time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        // In user mode and in the kernel; counted after the name, which may hold anything.
+        let fields = stat.rsplit(')').next().unwrap().split(' ').skip(12).take(2);
+        let ticks: u64 = fields.map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
+    }
+
     /// Resident memory, in bytes.
     pub fn memory(&self) -> u64 {
         self.kilobytes("VmRSS:") << 10

@@ -1,6 +1,6 @@
 //! What a screenshot costs in time, bytes and memory, beside `image` and ImageMagick on the same screen.
 //!
-//! `cargo bench -p candor-tests --bench screen`; with `--features peers` beside `fast_image_resize` and `libblur` too.
+//! `cargo bench -p candor-tests --bench screen`.
 //! Two desktops: one full of text in many colours, smoothed by sub-pixels, and one with a photo.
 
 #![allow(clippy::unwrap_used)]
@@ -14,8 +14,6 @@ mod display;
 #[cfg(target_os = "linux")]
 #[path = "../measure/mod.rs"]
 mod measure;
-#[cfg(all(target_os = "linux", feature = "peers"))]
-mod peers;
 #[cfg(target_os = "linux")]
 mod picture;
 #[cfg(target_os = "linux")]

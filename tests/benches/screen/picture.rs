@@ -45,7 +45,7 @@ pub fn measure() {
         encoder.encode(rgb, width, height, ExtendedColorType::Rgb8).unwrap();
         file
     };
-    let blurred = || encode::small(&redact::redact(&frame, policy), STYLE).unwrap();
+    let blurred = || encode::small(&redact::redact(&frame, policy).unwrap(), STYLE).unwrap();
     ratio(
         "  redact and encode / fast_blur and JPEG of image",
         1.0 / 20.0,
@@ -66,8 +66,6 @@ pub fn measure() {
         || drop(black_box(encode::whole(copies.pop().unwrap(), STYLE).unwrap())),
         || drop(black_box(jpeg(rgb.as_raw()))),
     );
-    #[cfg(feature = "peers")]
-    crate::peers::measure(&frame, policy);
 
     let kilobytes = |bytes: usize| bytes as f64 / 1e3;
     bar("  blurred", kilobytes(blurred().bytes.len()), "KB", Some(8.0));

@@ -53,18 +53,18 @@ fn whole(agent: &Agent, display: &Display, most: f64) {
     // What starting took is given back by then.
     wait_for(Duration::from_secs(3));
     let idle = megabytes(agent.process.memory());
-    let before = agent.process.used();
+    let before = agent.process.time();
     for _ in 0..SHOTS {
         let ask = Request::Ask { name: "shot".to_owned(), options: json!({}) };
         let answer = agent.ask(&ask).unwrap();
         assert_eq!(answer[0]["answer"]["shots"][0]["outcome"], "stored", "{}: {answer}", display.name);
     }
-    let used = agent.process.used() - before;
+    let used = agent.process.time() - before;
     // Sealing is part of it, and ends what is left of the last one.
     agent.ask(&Request::Flush);
     wait_for(Duration::from_secs(3));
     let is_full_hd = most < 100.0;
-    let a_shot = used.cpu.as_secs_f64() * 1e3 / f64::from(SHOTS);
+    let a_shot = used.as_secs_f64() * 1e3 / f64::from(SHOTS);
     bar(
         "  processor time of a shot: capture, redact, encode, journal",
         a_shot,

@@ -87,7 +87,7 @@ fn candor_shot_takes_one_now_and_says_where_it_is_or_why_there_is_none() {
     failed(&["shot"], &["paused", "candor resume"]);
     assert!(desk.run(&["resume"]).status.success());
     display.kill();
-    failed(&["shot"], &["no picture", "failed"]);
+    failed(&["shot"], &["no picture", "capture_failed"]);
     let shot = desk.run(&["shot", "--json"]).stdout;
     let shot = serde_json::from_slice::<Value>(&shot).unwrap()["shots"][0].clone();
     assert!(shot["cause"] != "" && shot["fix"] != "" && shot["file"].is_null(), "{shot}");
@@ -255,7 +255,7 @@ fn monitors_come_and_go_and_each_has_its_own_picture() {
     assert_eq!(unplugged, ["DUMMY0"]);
     plug();
     until("both", || (display_shots(&desk, &agent) == ["DUMMY0", "DUMMY1"]).then_some(()));
-    assert!(outcomes(&desk, |shot| shot["outcome"] == "failed").is_empty(), "a monitor that goes is normal");
+    assert!(outcomes(&desk, |shot| shot["outcome"] == "capture_failed").is_empty(), "a monitor that goes is normal");
     assert!(agent.stop().success());
 }
 
@@ -283,7 +283,7 @@ fn a_display_that_goes_is_told_and_shots_come_back_with_it() {
     let agent = desk.start();
     let first = stored(&desk, "a shot", |shot| shot["outcome"] == "stored");
     let name = display.kill();
-    let failed = stored(&desk, "the failure", |shot| shot["outcome"] == "failed");
+    let failed = stored(&desk, "the failure", |shot| shot["outcome"] == "capture_failed");
     assert!(failed["cause"] != "" && failed["fix"] != "" && failed["blob"].is_null(), "{failed}");
     let said = agent.wait_state("screen", "degraded");
     assert!(said["cause"] != "" && said["fix"] != "", "{said}");

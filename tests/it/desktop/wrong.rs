@@ -39,7 +39,7 @@ fn a_display_that_goes_in_the_middle_of_a_shot_is_told_and_shots_go_on_with_the_
     display.hang();
     until_shot(&agent);
     let name = display.kill();
-    let failed = stored(&desk, "the failure", |shot| shot["outcome"] == "failed");
+    let failed = stored(&desk, "the failure", |shot| shot["outcome"] == "capture_failed");
     assert!(failed["cause"] != "" && failed["fix"].to_string().contains("tried again"), "{failed}");
     agent.wait_state("screen", "degraded");
     let text = String::from_utf8(desk.run(&["status"]).stdout).unwrap();

@@ -26,7 +26,7 @@ fn stored(page: &Plane, policy: Policy) -> Plane {
     let bytes: Vec<u8> =
         page.values.iter().flat_map(|value| [*value as u8, *value as u8, *value as u8, 255]).collect();
     let frame = Frame::tight(page.width as u32, page.height as u32, bytes).unwrap();
-    let small = redact::redact(&frame, policy);
+    let small = redact::redact(&frame, policy).unwrap();
     let file = encode::small(&small, Style { format: Format::Jpeg, quality: 70 }).unwrap();
     let picture = image::load_from_memory(&file.bytes).unwrap().into_luma8();
     let (width, height) = (picture.width() as usize, picture.height() as usize);

@@ -15,7 +15,7 @@ fn a_display_that_is_gone_is_told_and_found_again_without_help() {
     agent.wait(&json!({"record": "state", "state": "ok"}));
     let name = display.kill();
     // It may go in the middle of a shot too, so the cause is not always that it can't be reached.
-    let failed = agent.wait(&json!({"outcome": "failed"}));
+    let failed = agent.wait(&json!({"outcome": "capture_failed"}));
     assert_eq!(failed["monitor"], json!(null), "{failed}");
     assert!(!failed["fix"].as_str().unwrap().is_empty());
     agent.wait(&json!({"record": "state", "state": "degraded"}));
@@ -32,12 +32,12 @@ fn a_display_that_hangs_is_told_and_used_again_when_it_answers() {
     let mut agent = Agent::start(&display.name, &json!({"every": "1s"}));
     agent.wait(&json!({"outcome": "stored"}));
     display.hang();
-    let failed = agent.wait(&json!({"outcome": "failed"}));
+    let failed = agent.wait(&json!({"outcome": "capture_failed"}));
     assert!(failed["cause"].as_str().unwrap().contains("did not answer"), "{failed}");
     assert!(!failed["fix"].as_str().unwrap().is_empty());
     agent.wait(&json!({"record": "state", "state": "degraded", "cause": "did not answer"}));
     // However often a shot is due, few threads wait for it.
-    agent.wait(&json!({"outcome": "failed"}));
+    agent.wait(&json!({"outcome": "capture_failed"}));
     assert!(agent.shots() <= 3);
     display.go_on();
     agent.wait(&json!({"outcome": "stored"}));
@@ -55,7 +55,7 @@ fn a_display_that_hangs_keeps_nobody_from_stopping_or_pausing() {
     agent.resume();
     let told = agent.stop();
     // Had it waited for the display, it would have told so.
-    assert!(told.iter().all(|told| told["outcome"] != "failed"), "{told:#?}");
+    assert!(told.iter().all(|told| told["outcome"] != "capture_failed"), "{told:#?}");
     display.go_on();
 }
 
@@ -73,11 +73,11 @@ fn a_black_or_empty_screen_is_never_stored() {
     display.run("xsetroot", &["-solid", "black"]);
     let mut agent = Agent::start(&display.name, &json!({"every": "1s", "redact": "none"}));
     let failed = agent.wait(&json!({"record": "screenshot"}));
-    assert_eq!(failed["outcome"], "failed");
+    assert_eq!(failed["outcome"], "capture_failed");
     assert!(failed["cause"].as_str().unwrap().contains("all black"), "{failed}");
     agent.wait(&json!({"record": "state", "state": "degraded", "cause": "all black"}));
     display.run("xsetroot", &["-solid", "steelblue"]);
-    agent.wait(&json!({"outcome": "failed", "cause": "one colour"}));
+    agent.wait(&json!({"outcome": "capture_failed", "cause": "one colour"}));
     display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "navy"]);
     agent.wait(&json!({"outcome": "stored"}));
     agent.wait(&json!({"record": "state", "state": "ok"}));
@@ -100,7 +100,7 @@ fn a_picture_that_stands_still_while_the_pointer_moves_is_told_until_it_changes(
             _ => break told,
         }
     };
-    assert_eq!(failed["outcome"], "failed", "{failed}");
+    assert_eq!(failed["outcome"], "capture_failed", "{failed}");
     assert!(failed["cause"].as_str().unwrap().contains("pointer moved"), "{failed}");
     agent.wait(&json!({"record": "state", "state": "degraded", "cause": "pointer moved"}));
     display.run("xsetroot", &["-mod", "16", "16", "-fg", "red", "-bg", "black"]);

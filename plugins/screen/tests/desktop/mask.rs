@@ -72,7 +72,7 @@ fn a_rule_of_ones_own_leaves_out_the_shot_until_the_window_is_gone() {
     // The password manager is still there.
     agent.wait(&json!({"outcome": "skipped"}));
     display.run("xdotool", &["windowminimize", "--sync", &display.find("vault").unwrap()]);
-    let told = agent.wait(&json!({"outcome": "failed"}));
+    let told = agent.wait(&json!({"outcome": "capture_failed"}));
     assert!(told["cause"].as_str().unwrap().contains("one colour"), "only the empty desktop is left: {told}");
 }
 

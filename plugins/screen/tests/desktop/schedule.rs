@@ -68,7 +68,7 @@ fn a_shot_on_request_is_stored_at_once_whatever_it_shows_and_redacted_if_asked()
     display.kill();
     agent.resume();
     let failed = agent.ask(&json!({}))["shots"][0].clone();
-    assert_eq!(failed["outcome"], "failed", "{failed}");
+    assert_eq!(failed["outcome"], "capture_failed", "{failed}");
     assert!(failed["cause"].is_string() && failed["fix"] != "", "{failed}");
 }
 

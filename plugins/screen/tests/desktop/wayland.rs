@@ -44,7 +44,7 @@ fn wayland_is_captured_without_x_and_redacted_by_the_scale_of_each_monitor_and_o
     assert_eq!(second["redaction"]["block_px"], 72, "text is twice as large there: {second}");
     let first = agent.wait(&json!({"record": "screenshot", "monitor": "HEADLESS-1"}));
     assert_eq!((&first["scale"], &first["redaction"]["block_px"]), (&json!(1.0), &json!(36)), "{first}");
-    assert!(agent.told.iter().all(|told| told["outcome"] != "failed"), "a monitor that comes is normal");
+    assert!(agent.told.iter().all(|told| told["outcome"] != "capture_failed"), "a monitor that comes is normal");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_compositor_that_is_gone_is_told_and_found_again() {
     let mut agent = Agent::start_in(&sway.session(), sway.user(), &json!({"every": "3s"}));
     agent.wait(&json!({"outcome": "stored"}));
     sway.end();
-    let failed = agent.wait(&json!({"outcome": "failed"}));
+    let failed = agent.wait(&json!({"outcome": "capture_failed"}));
     assert!(!failed["fix"].as_str().unwrap().is_empty(), "{failed}");
     agent.wait(&json!({"record": "state", "state": "degraded"}));
     sway.begin();
