@@ -255,7 +255,10 @@ fn monitors_come_and_go_and_each_has_its_own_picture() {
     assert_eq!(unplugged, ["DUMMY0"]);
     plug();
     until("both", || (display_shots(&desk, &agent) == ["DUMMY0", "DUMMY1"]).then_some(()));
-    assert!(outcomes(&desk, |shot| shot["outcome"] == "capture_failed").is_empty(), "a monitor that goes is normal");
+    assert!(
+        outcomes(&desk, |shot| shot["outcome"] == "capture_failed").is_empty(),
+        "a monitor that goes is normal"
+    );
     assert!(agent.stop().success());
 }
 

@@ -42,7 +42,10 @@ fn each_monitor_has_its_own_picture_and_may_come_go_and_change_its_size() {
     }
     let later = &agent.told[gone + 2..];
     assert!(later.iter().all(|told| told["monitor"] != "DUMMY1"), "{later:#?}");
-    assert!(agent.told.iter().all(|told| told["outcome"] != "capture_failed"), "a monitor that goes is normal");
+    assert!(
+        agent.told.iter().all(|told| told["outcome"] != "capture_failed"),
+        "a monitor that goes is normal"
+    );
 
     plug("1280x720");
     agent.wait(&json!({"monitor": "DUMMY1", "outcome": "stored"}));

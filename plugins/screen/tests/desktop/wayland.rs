@@ -44,7 +44,10 @@ fn wayland_is_captured_without_x_and_redacted_by_the_scale_of_each_monitor_and_o
     assert_eq!(second["redaction"]["block_px"], 72, "text is twice as large there: {second}");
     let first = agent.wait(&json!({"record": "screenshot", "monitor": "HEADLESS-1"}));
     assert_eq!((&first["scale"], &first["redaction"]["block_px"]), (&json!(1.0), &json!(36)), "{first}");
-    assert!(agent.told.iter().all(|told| told["outcome"] != "capture_failed"), "a monitor that comes is normal");
+    assert!(
+        agent.told.iter().all(|told| told["outcome"] != "capture_failed"),
+        "a monitor that comes is normal"
+    );
 }
 
 #[test]
