@@ -130,6 +130,8 @@ impl Track {
 mod tests {
     use super::*;
 
+    const SECOND: u64 = 1_000_000_000;
+
     /// The highest share on a way of so many seconds, told 60 times a second.
     fn highest(seconds: u64, of: impl Fn(f32) -> (f32, f32)) -> f32 {
         let mut track = Track::new();
