@@ -8,7 +8,7 @@ masked := umask 022 &&
 # A rustup just installed is not on the PATH of a shell that is already open.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help run test all demo soak scale bench fmt lint doc deny check-platforms
+.PHONY: help run test all demo soak scale fuzz bench fmt lint doc deny check-platforms
 
 help:
 	@echo 'make run               build the agent and start it with config/agent.toml; ARGS="--state DIR" adds arguments'
@@ -17,6 +17,7 @@ help:
 	@echo 'make all               build everything for use'
 	@echo 'make soak              a month of backlog, kills, cut networks and full disks for SOAK_MINUTES=10, then candor verify; needs root'
 	@echo 'make scale             what a million objects that wait cost; takes minutes and 5 GB of disk'
+	@echo 'make fuzz              any signals through the scripted detector for FUZZ_SECONDS=60, on the stable compiler; needs a C++ compiler'
 	@echo 'make bench             measure'
 	@echo 'make fmt lint doc deny format, clippy, documentation, licences'
 	@echo 'make check-platforms   type-check for Windows and macOS'
@@ -48,6 +49,9 @@ soak:
 
 scale:
 	@$(masked) CANDOR_OBJECTS=1000000 cargo bench --quiet -p candor-tests --bench scale
+
+fuzz:
+	@$(masked) cd tests/fuzz && cargo run --release --quiet -- -max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 -print_final_stats=1
 
 bench:
 	@config/setup-debian.sh --test

@@ -1,5 +1,6 @@
 //! One device as it is watched: every layer's part of it, and when each last spoke.
 
+mod drawn;
 mod hand;
 mod typing;
 
@@ -13,12 +14,11 @@ use crate::{
     learned::Learned,
     mark::{MARKS, Mark},
     period::{Beat, Kept},
-    pointer::Pointer,
+    pointer::{Moved, Pointer},
     provenance::Kind,
     repeat::WAYS,
     ring::Ring,
     sameness::{Motion, PATTERNS, STROKES},
-    sensitivity::probability,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -164,13 +164,14 @@ impl Device {
                 self.path.push((now, self.position.0.div_euclid(256), self.position.1.div_euclid(256)));
             }
             let (x, y) = (self.position.0 as f32 / 256.0, self.position.1 as f32 / 256.0);
-            let ended = self.pointer.get_or_insert_with(Box::default).motion(now, x, y);
+            let moved = self.pointer.get_or_insert_with(Box::default).motion(now, x, y);
             let began = self.motion.push(now, pointer);
             if began {
                 self.strokes.push(now);
             }
             let seen = if began { self.began(now, ground) } else { self.steps(now, ground) };
-            let seen = seen.or_else(|| if ended { self.ways(now, ground) } else { None });
+            let seen = seen.or_else(|| if moved.ended { self.ways(now, ground) } else { None });
+            let seen = seen.or_else(|| self.drawn(&moved, now, ground));
             return seen.or_else(|| self.look(now, ground));
         }
         if let Some(button) = event.button() {

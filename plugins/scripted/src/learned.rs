@@ -55,9 +55,9 @@ impl Learned {
             return self.certain;
         }
         if people.is_nan() || mark.reaches(people, value) {
-            return 0.1;
+            return 0.02;
         }
-        // On the way from where people end to the limit.
-        0.3 + 0.3 * ((value - people) / (limit - people)).clamp(0.0, 1.0)
+        // On the way from where people end to the limit; most scripts go beyond it.
+        0.05 + 0.45 * ((value - people) / (limit - people)).clamp(0.0, 1.0)
     }
 }

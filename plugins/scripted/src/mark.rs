@@ -22,6 +22,12 @@ pub enum Mark {
     Spots,
     /// The share of ways that were gone before.
     Ways,
+    /// How far most pieces of the path stray from the smoothest curve, in percent of their length.
+    Smooth,
+    /// The share of ways that are straight lines, to the pixel.
+    Straight,
+    /// The share of places that are on an earlier track.
+    Track,
     /// The share of ways without a point between begin and end.
     Jumps,
     /// How far times are off the line over lengths, in logarithms.
@@ -41,7 +47,7 @@ pub enum Mark {
 }
 
 /// How many there are.
-pub const MARKS: usize = 15;
+pub const MARKS: usize = 18;
 
 /// One mark's name, the rule that reads it, what a perfect machine shows, and the limit where it is fixed.
 pub struct Fact {
@@ -65,6 +71,9 @@ impl Mark {
         Self::Strokes,
         Self::Spots,
         Self::Ways,
+        Self::Smooth,
+        Self::Straight,
+        Self::Track,
         Self::Jumps,
         Self::Reach,
         Self::Flat,
@@ -86,6 +95,9 @@ impl Mark {
             Self::Strokes => ("strokes", Rule::Strokes, 1.0, None),
             Self::Spots => ("spots", Rule::Spots, 1.0, None),
             Self::Ways => ("ways", Rule::Ways, 1.0, None),
+            Self::Smooth => ("smooth", Rule::Smooth, 0.0, None),
+            Self::Straight => ("straight", Rule::Smooth, 1.0, None),
+            Self::Track => ("track", Rule::Track, 1.0, None),
             // All of them; and it is only a note, since touch screens and slow remote connections tell no ways.
             Self::Jumps => ("jumps", Rule::Jumps, 1.0, Some(0.95)),
             Self::Reach => ("reach", Rule::Reach, 0.0, None),
@@ -124,6 +136,7 @@ impl Mark {
     pub fn common(self) -> f64 {
         match self {
             Self::Pace | Self::Reach | Self::Flat => 1.5,
+            Self::Smooth => 10.0,
             Self::Tail => 500.0,
             Self::Hold | Self::ClickHold => 250.0,
             // No published figure was found: a tenth of the usual hold. Fingers are not that even.

@@ -5,7 +5,10 @@
 
 use plugin_api::prelude::*;
 
-use crate::feature::{COUNT, Features, MEASURES, Side};
+use crate::{
+    feature::{COUNT, Features, MEASURES, Side},
+    sensitivity::probability,
+};
 
 /// Where on the way from the middle person to the farthest the knots of evidence are, and what each is worth.
 pub const SHARES: [f32; KNOTS] = [0.5, 0.75, 0.9, 0.97, 0.99, 0.998];
@@ -21,6 +24,8 @@ pub struct Model {
     pub version: String,
     measures: [Measure; COUNT],
     bias: f32,
+    /// The most it may be sure: nothing vouches for a source of people it has not seen but those it has.
+    most: f64,
 }
 
 /// One measure's part.
@@ -59,12 +64,18 @@ impl Model {
         }
         let bias = number(&json["bias"]).ok_or_else(|| wrong("bias"))?;
         let version = json["version"].as_str().ok_or_else(|| wrong("version"))?.to_owned();
-        Ok(Self { version, measures, bias })
+        let most = json["most"].as_f64().ok_or_else(|| wrong("most"))?;
+        Ok(Self { version, measures, bias, most })
     }
 
     /// A new one of these parts.
-    pub fn new(version: &str, measures: [Measure; COUNT], bias: f32) -> Self {
-        Self { version: version.to_owned(), measures, bias }
+    pub fn new(measures: [Measure; COUNT], bias: f32) -> Self {
+        Self { version: String::new(), measures, bias, most: 1.0 }
+    }
+
+    /// How sure these odds make.
+    pub fn confidence(&self, odds: f32) -> f64 {
+        probability(odds.into()).min(self.most)
     }
 
     /// How much speaks for a machine: the logarithm of the odds.

@@ -4,12 +4,21 @@ use crate::{
     feature::{self, CLICKS, Click, Features, STROKES},
     repeat::Ways,
     ring::Ring,
+    smooth::Smooth,
     spread::Numbers,
     stroke::{Pen, Stroke},
+    track::Track,
 };
 
 /// In nanoseconds: how often it is looked at, at most.
 const LOOK: u64 = 1_000_000_000;
+/// So many ways are looked at for being straight, that are so long and so far from an eighth of a turn, in pixels, …
+pub const STRAIGHT: usize = 12;
+const LONG: f32 = 60.0;
+const SLANTED: f32 = 4.0;
+/// … have so many points, and stray by this at most, which is what whole pixels make of a straight line.
+const POINTS: u16 = 3;
+const STRAY: f32 = 1.0;
 /// A button that is down for longer than this, in nanoseconds, drags.
 const DRAG: u64 = 2_000_000_000;
 
@@ -17,6 +26,10 @@ const DRAG: u64 = 2_000_000_000;
 pub struct Pointer {
     pen: Pen,
     pub(crate) ways: Ways,
+    smooth: Smooth,
+    /// Whether the last ways were straight lines, as far as they could have been others.
+    straight: Ring<bool, STRAIGHT>,
+    track: Track,
     pub(crate) strokes: Ring<Stroke, STROKES>,
     pub(crate) clicks: Ring<Click, CLICKS>,
     /// The press that has not come up yet, and since when the pointer rested then.
@@ -29,11 +42,26 @@ pub struct Pointer {
     still: u32,
 }
 
+/// What one motion brought to an end.
+pub struct Moved {
+    /// Whether a stroke has ended.
+    pub ended: bool,
+    /// How far most of the last pieces stray from the smoothest curve, in percent.
+    pub stray: Option<f32>,
+    /// The share of the last ways that are straight lines.
+    pub straight: Option<f32>,
+    /// The share of the last places that are on an earlier track.
+    pub again: Option<f32>,
+}
+
 impl Default for Pointer {
     fn default() -> Self {
         Self {
             pen: Pen::new(),
             ways: Ways::new(),
+            smooth: Smooth::new(),
+            straight: Ring::new(),
+            track: Track::new(),
             strokes: Ring::new(),
             clicks: Ring::new(),
             down: None,
@@ -46,14 +74,26 @@ impl Default for Pointer {
 }
 
 impl Pointer {
-    /// Takes a position, in pixels; true when a stroke has ended.
-    pub fn motion(&mut self, now: u64, x: f32, y: f32) -> bool {
+    /// Takes a position, in pixels.
+    pub fn motion(&mut self, now: u64, x: f32, y: f32) -> Moved {
         (self.moved, self.still) = (now, 0);
-        let Some(stroke) = self.pen.push(now, x, y) else { return false };
-        self.strokes.push(stroke);
-        self.ways.push(stroke.to);
-        self.fresh = true;
-        true
+        let (stray, again) = (self.smooth.push(now, x, y), self.track.push(now, x, y));
+        let stroke = self.pen.push(now, x, y);
+        let mut straight = None;
+        if let Some(stroke) = stroke {
+            self.strokes.push(stroke);
+            self.ways.push(stroke.to);
+            self.fresh = true;
+            // People who move the pointer by keys go straight in eighths of a turn.
+            let (x, y) = (stroke.by.0.abs(), stroke.by.1.abs());
+            let slanted = x.min(y).min((x - y).abs()) >= SLANTED;
+            if stroke.chord >= LONG && slanted && stroke.samples >= POINTS {
+                self.straight.push(stroke.off <= STRAY);
+                let count = self.straight.iter().filter(|straight| *straight).count();
+                straight = self.straight.is_full().then_some(count as f32 / STRAIGHT as f32);
+            }
+        }
+        Moved { ended: stroke.is_some(), stray, straight, again }
     }
 
     /// Takes a button that went down or up.

@@ -7,9 +7,9 @@ config! {
     pub enum Sensitivity {
         /// Only the clearest.
         Lenient,
-        /// What no recorded person did.
+        /// What is half way from where recorded people end to a perfect machine.
         Balanced,
-        /// Also what a few recorded people did.
+        /// Also what the model alone is sure of, as far as it may be.
         Strict,
     }
 }

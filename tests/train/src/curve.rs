@@ -11,7 +11,7 @@ use plotters::{
     style::{BLACK, Color, RGBColor, WHITE},
 };
 
-use crate::score::Said;
+use crate::{score::Said, table::line};
 
 const BINS: [f64; 8] = [0.0, 0.1, 0.3, 0.5, 0.7, 0.86, 0.95, 1.0];
 
@@ -46,18 +46,14 @@ pub fn bins(said: &[Said]) -> Vec<Bin> {
     BINS.windows(2).map(|pair| bin((pair[0], pair[1]))).collect()
 }
 
-/// Prints the curve.
-pub fn print(bins: &[Bin]) {
-    println!("\n{:<14} {:>6} {:>9} {:>8} {:>7}", "confidence", "mean", "scripts %", "scripts", "people");
+/// The curve as a table.
+pub fn write(text: &mut String, bins: &[Bin]) {
+    *text += "\n### Calibration\n\n![calibration curve](calibration.svg)\n\nOf the row with each source and tool left out, by the highest confidence of each session.\n\n| confidence | mean | scripts among as many of each | sessions of scripts | of people |\n|---|---|---|---|---|\n";
     for bin in bins {
         let range = format!("{:.2} to {:.2}", bin.range.0, bin.range.1);
-        println!(
-            "{range:<14} {:>6.3} {:>9.1} {:>8} {:>7}",
-            bin.said,
-            100.0 * bin.was,
-            bin.count.0,
-            bin.count.1
-        );
+        let said = format!("{:.3}", bin.said);
+        let was = if bin.was.is_nan() { "-".to_owned() } else { format!("{:.1} %", 100.0 * bin.was) };
+        line(text, &[&range, &said, &was, &bin.count.0, &bin.count.1]);
     }
 }
 

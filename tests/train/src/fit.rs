@@ -66,7 +66,7 @@ impl Fit {
             people: self.people[place],
             weight: (self.weights[place] * scale.0) as f32,
         };
-        Model::new("", std::array::from_fn(measure), (self.bias * scale.0 + scale.1) as f32)
+        Model::new(std::array::from_fn(measure), (self.bias * scale.0 + scale.1) as f32)
     }
 
     /// Its part of `model.json`.

@@ -12,7 +12,8 @@ use crate::{
     session::Session,
 };
 
-/// Sessions are parted into so many, so that what is calibrated has seen neither their people nor their tools.
+/// Sessions are parted into so many, so that what is calibrated has not seen their tools, nor, where there is only one
+/// source of people, those people.
 const PARTS: usize = 5;
 
 /// What is learned, as `model.json` has it; nothing else shapes what ships.
@@ -36,6 +37,7 @@ pub fn learn(sessions: &[&Session]) -> Result<(String, Learned), String> {
         "licences": "people: SapiMouse (Apache-2.0 and MIT), DELBOT-Mouse (MIT), THEcorpus (MIT); tools: recordings made for this project",
         "limits": shown,
         "certain": round(certain(sessions, &limits.map(|(_, limit)| limit))),
+        "most": round(most(&sources(sessions))),
         "bias": bias,
         "measures": measures,
     });
@@ -75,16 +77,43 @@ fn certain(sessions: &[&Session], limits: &[f64; MARKS]) -> f64 {
     share(true) / (share(true) + share(false))
 }
 
-/// The highest odds of each session by models that have learned nothing from its person or tool.
-fn unseen(sessions: &[&Session]) -> Vec<(f64, bool)> {
-    let name = |session: &Session| match session.row.scripted {
-        true => session.row.tool.clone(),
-        false => session.row.subject.clone(),
-    };
-    let mut names: Vec<String> = sessions.iter().map(|session| name(session)).collect();
+/// The sources of people whose pointers were measured.
+fn sources<'a>(sessions: &[&'a Session]) -> Vec<&'a str> {
+    let people = sessions.iter().filter(|session| !session.row.scripted && !session.learn.is_empty());
+    names(people.map(|session| session.row.source.as_str()))
+}
+
+/// Each name once, in order.
+fn names<'a>(of: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = of.collect();
     names.sort_unstable();
     names.dedup();
-    let part = |session: &Session| names.binary_search(&name(session)).unwrap_or(0) % PARTS;
+    names
+}
+
+/// The most that the model may be sure: one source of people more than were seen may be one that it takes for scripts
+/// (Laplace's rule of succession).
+fn most(sources: &[&str]) -> f64 {
+    1.0 - 1.0 / (sources.len() as f64 + 2.0)
+}
+
+/// The highest odds of each session by models that have learned nothing from its source of people or its tool.
+fn unseen(sessions: &[&Session]) -> Vec<(f64, bool)> {
+    let sources = sources(sessions);
+    let tools = names(
+        sessions.iter().filter(|session| session.row.scripted).map(|session| session.row.tool.as_str()),
+    );
+    let people = names(sessions.iter().map(|session| session.row.subject.as_str()));
+    // One source can't be judged without itself.
+    let parts = if sources.len() > 1 { sources.len() } else { PARTS };
+    let part = |session: &Session| {
+        let (names, name) = match session.row.scripted {
+            true => (&tools, &session.row.tool),
+            false if sources.len() > 1 => (&sources, &session.row.source),
+            false => (&people, &session.row.subject),
+        };
+        names.binary_search(&name.as_str()).unwrap_or(0) % parts
+    };
     let odds = |out: usize| {
         let others: Vec<&Session> = sessions.iter().copied().filter(|session| part(session) != out).collect();
         let model = Fit::of(&others).model((1.0, 0.0));
@@ -92,7 +121,7 @@ fn unseen(sessions: &[&Session]) -> Vec<(f64, bool)> {
             sessions.iter().filter(|session| part(session) == out && !session.looks.is_empty()).copied();
         mine.map(|session| (highest(&model, session), session.row.scripted)).collect::<Vec<_>>()
     };
-    (0..PARTS).flat_map(odds).collect()
+    (0..parts).flat_map(odds).collect()
 }
 
 /// The highest odds of a session, of three looks in a row, as the detector has them.

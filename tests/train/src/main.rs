@@ -3,7 +3,7 @@
 //! `cargo run -p candor-train -- FOLDER` writes `plugins/scripted/model.json` (limits and model) from the rows of
 //! `FOLDER/manifest.csv` whose licence lets what is learned from them be shipped (`redistribute = yes`), then prints
 //! the tables of the README: each session judged by limits and a model that have learned nothing from its source of
-//! people or its tool. `--check` only compares what is there with what it would write; `--tables` keeps the file.
+//! people or its tool, which it writes there too. `--check` only compares `model.json` with what it would write; `--tables` keeps all files.
 
 mod capture;
 mod curve;
@@ -20,6 +20,10 @@ use std::{path::Path, process::ExitCode};
 
 use candor_scripted::learned::Learned;
 use session::Session;
+
+/// Between what the README has the tables.
+const BEGIN: &str = "<!-- written by candor-train -->";
+const END: &str = "<!-- end -->";
 
 /// What to do.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,11 +77,22 @@ fn train(folder: &Path, task: Task) -> Result<bool, String> {
     }
     eprintln!("learning again without each source and each tool");
     let folds = table::Folds::of(&sessions)?;
-    let said = table::print(&sessions, &folds, &learned)?;
+    let (mut tables, said) = table::write(&sessions, &folds, &learned)?;
     let bins = curve::bins(&said);
-    curve::print(&bins);
+    curve::write(&mut tables, &bins);
+    print!("{tables}");
     if task == Task::Train {
         curve::draw(&plugin.join("calibration.svg"), &bins)?;
+        readme(&plugin.join("README.md"), &tables)?;
     }
     Ok(true)
+}
+
+/// Puts the tables in their place.
+fn readme(file: &Path, tables: &str) -> Result<(), String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let place = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = place.ok_or_else(|| format!("{}: {BEGIN} or {END} is gone", file.display()))?;
+    let text = format!("{before}{BEGIN}\n{tables}{END}{after}");
+    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -7,6 +7,8 @@ pub struct Said {
     pub score: f64,
     /// When it first flagged it, in seconds from where the script takes over.
     pub first: Option<f64>,
+    /// By which rules, a bit each.
+    pub rules: u32,
 }
 
 impl Said {
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_flag_before_the_script_takes_over_finds_nothing() {
-        let said = |scripted, score, first| Said { scripted, score, first };
+        let said = |scripted, score, first| Said { scripted, score, first, rules: 0 };
         let scores = scores(&[
             said(true, 0.9, Some(20.0)),
             said(true, 0.9, Some(-30.0)),

@@ -1,6 +1,7 @@
 //! What only recordings can show: that a replay is found soon, and that no fault of a recording looks like a script.
 
 mod artefact;
+mod humanised;
 mod replayed;
 
 use std::path::Path;

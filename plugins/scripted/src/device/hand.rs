@@ -163,7 +163,7 @@ impl Device {
         let odds = model.odds(features);
         let smooth = self.odds.map_or(odds, |before| before + (odds - before) / LOOKS);
         self.odds = Some(smooth);
-        let confidence = probability(f64::from(smooth.min(odds)));
+        let confidence = model.confidence(smooth.min(odds));
         if !self.enough(Rule::Unlike, now, confidence, ground) {
             return None;
         }
