@@ -192,29 +192,53 @@ mod tests {
     fn a_block_tells_nothing_but_its_mean() {
         let mut dice = Dice(5);
         for _ in 0..50 {
-            let (width, height) = (1 + dice.below(90), 1 + dice.below(90));
-            let frame = noise(&mut dice, width, height);
-            let policy = Policy { block_px: 1 + dice.below(20), blur_px: 0.0, step: 1 };
-            let small = redact(&frame, policy).unwrap();
-            let (columns, rows) = (small.width as usize, small.height as usize);
+            let block = 1 + dice.below(20);
+            let (columns, rows) = (1 + dice.below(5), 1 + dice.below(5));
+            let frame = noise(&mut dice, columns * block, rows * block);
+            let small = redact(&frame, Policy { block_px: block, blur_px: 0.0, step: 1 }).unwrap();
+            assert_eq!((small.width, small.height), (columns, rows));
             let lines: Vec<&[u8]> = frame.rows().collect();
-            // A pixel belongs to the block that its middle lies in.
-            let of = |size: u32, count: usize, block: usize| {
-                let scale = f64::from(size) / count as f64;
-                let (from, to) = (block as f64 * scale, (block + 1) as f64 * scale);
-                (0..size as usize).filter(move |at| (from..to).contains(&(*at as f64 + 0.5)))
-            };
+            let block = block as usize;
             for (i, pixel) in small.bytes.chunks(3).enumerate() {
-                let xs: Vec<usize> = of(width, columns, i % columns).collect();
-                let ys: Vec<usize> = of(height, rows, i / columns).collect();
+                let (left, top) = (i % columns as usize * block, i / columns as usize * block);
                 for channel in 0..3 {
-                    let all = ys.iter().flat_map(|y| xs.iter().map(move |x| (*x, *y)));
+                    let line = |y: usize| (left..left + block).map(move |x| (x, y));
+                    let all = (top..top + block).flat_map(line);
                     let sum: u64 = all.map(|(x, y)| u64::from(lines[y][x * 4 + channel])).sum();
-                    let mean = sum as f64 / (xs.len() * ys.len()) as f64;
+                    let mean = sum as f64 / (block * block) as f64;
                     // It is rounded after the rows and after the columns.
                     assert!((f64::from(pixel[channel]) - mean).abs() <= 1.5, "{} {mean}", pixel[channel]);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_block_tells_nothing_of_what_is_around_it_at_any_size() {
+        let mut dice = Dice(8);
+        for _ in 0..200 {
+            let (width, height) = (1 + dice.below(90), 1 + dice.below(90));
+            let policy = Policy { block_px: 1 + dice.below(20), blur_px: 0.0, step: 1 };
+            let frame = noise(&mut dice, width, height);
+            let small = redact(&frame, policy).unwrap();
+            let (column, row) = (dice.below(small.width), dice.below(small.height));
+            // Edges of blocks lie between pixels, or in the middle of one.
+            let near = |at: u32, size: u32, block: u32, blocks: u32| {
+                let scale = f64::from(size) / f64::from(blocks);
+                let middle = f64::from(at) + 0.5;
+                let edges = f64::from(block) * scale - 0.5..=f64::from(block + 1) * scale + 0.5;
+                edges.contains(&middle)
+            };
+            let mut bytes = noise(&mut dice, width, height).into_bytes();
+            for (i, old) in frame.bytes().chunks(4).enumerate() {
+                let (x, y) = (i as u32 % width, i as u32 / width);
+                if near(x, width, column, small.width) && near(y, height, row, small.height) {
+                    bytes[i * 4..i * 4 + 4].copy_from_slice(old);
+                }
+            }
+            let other = redact(&Frame::tight(width, height, bytes).unwrap(), policy).unwrap();
+            let at = (row * small.width + column) as usize * 3;
+            assert_eq!(other.bytes[at..at + 3], small.bytes[at..at + 3]);
         }
     }
 
