@@ -1,6 +1,6 @@
 //! What stays on this machine, and for how long.
 //!
-//! Three rules, each told in a record: what every sink has goes by age and size of its kind ([`run`]); what waits goes
+//! Three rules, each told in a record: what every sink has goes by age and size of its kind (`sweep`); what waits goes
 //! only beyond the hard quota ([`quota`]); and what a sink holds goes after `keep` ([`keep`]). Data goes, manifests stay:
 //! the spool's copy of one goes with the last of its data, once every sink has it.
 //!

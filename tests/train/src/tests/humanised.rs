@@ -86,9 +86,12 @@ fn least_jerk(a: Point, b: Point, chance: &mut Chance) -> Vec<(f64, Point)> {
     way
 }
 
+/// Goes from one point to another: when it is where.
+type Way = fn(Point, Point, &mut Chance) -> Vec<(f64, Point)>;
+
 #[test]
 fn humanised_cursors_are_flagged_however_they_are_recorded() {
-    let ways: [(&str, fn(Point, Point, &mut Chance) -> Vec<(f64, Point)>); 3] =
+    let ways: [(&str, Way); 3] =
         [("a Bézier curve", bezier), ("an eased line", eased), ("least jerk with noise", least_jerk)];
     let mut missed = Vec::new();
     for (name, way) in ways {
