@@ -106,6 +106,7 @@ impl Source for Screen {
                     self.emit(&report, worker.shooter());
                 }
             }
+            trim();
             again = ended.lost.then(|| {
                 let wait = again.map_or(FIRST_WAIT, |(_, wait)| LONGEST_WAIT.min(wait * 2));
                 (now().saturating_add(wait.as_nanos() as u64), wait)
@@ -169,6 +170,7 @@ impl Screen {
             }
             taken.push(told);
         }
+        trim();
         if is_bare {
             // What was stored is not what the schedule would have stored, so nothing may be the same as it.
             worker.shooter().forget();
@@ -218,4 +220,9 @@ fn settings(config: Config) -> Result<Settings, Error> {
 fn random(limit: u64) -> u64 {
     // Without a source of randomness the shot comes when the interval starts.
     getrandom::u64().unwrap_or(0) % limit.max(1)
+}
+
+fn trim() {
+    #[cfg(target_os = "linux")]
+    crate::sys::trim();
 }

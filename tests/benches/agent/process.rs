@@ -73,6 +73,11 @@ impl Process {
         self.kilobytes("VmRSS:") << 10
     }
 
+    /// Resident memory that belongs to no file, such as code: what the system can't take back. In bytes.
+    pub fn own_memory(&self) -> u64 {
+        self.kilobytes("RssAnon:") << 10
+    }
+
     /// The most resident memory there was so far, in bytes.
     pub fn peak(&self) -> u64 {
         self.kilobytes("VmHWM:") << 10
