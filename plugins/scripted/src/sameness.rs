@@ -2,11 +2,8 @@
 
 use plugin_api::event::Pointer;
 
-use crate::ring::Ring;
+use crate::{ring::Ring, stroke::SAMPLE};
 
-/// In nanoseconds: motion is looked at 60 times a second at most, so that a fast mouse's small steps are not
-/// equal only because they are small.
-const STEP: u64 = 16_000_000;
 /// In nanoseconds: a longer rest ends a stroke. Remote desktops merge motion to 0.1 s.
 pub const REST: u64 = 250_000_000;
 /// In 1/256 px: shorter steps say little.
@@ -91,7 +88,7 @@ impl Motion {
         add(&mut self.stroke, by);
         add(&mut self.step, by);
         let took = mono_ns.saturating_sub(self.step_from);
-        if took >= STEP {
+        if took >= SAMPLE {
             self.end_step(took);
             self.step_from = mono_ns;
         }

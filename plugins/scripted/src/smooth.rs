@@ -4,10 +4,8 @@
 //! A hand strings several of them together, corrects itself on the way and trembles. A Bézier curve, an eased way and
 //! a straight one lie on one. Only what lies across the path counts: a clock that ticks coarsely shifts points along it.
 
-use crate::{ring::Ring, spread::Numbers};
+use crate::{ring::Ring, spread::Numbers, stroke::SAMPLE};
 
-/// In nanoseconds: what moves within this time is one sample.
-const SAMPLE: u64 = 16_000_000;
 /// In nanoseconds: a longer rest ends a piece, …
 const REST: u64 = 250_000_000;
 /// … and so does this, because a person makes several movements in it.

@@ -2,8 +2,9 @@
 //!
 //! Motion is merged to 60 samples a second first, so that a fast mouse, a browser and a recording look alike.
 
-/// In nanoseconds: what moves within this time is one sample.
-const SAMPLE: u64 = 16_000_000;
+/// In nanoseconds: what moves within this time is one sample, so 60 a second at most: a fast mouse's small steps are not
+/// equal only because they are small, and all mice tell the same.
+pub const SAMPLE: u64 = 16_000_000;
 /// In nanoseconds: a longer rest ends a stroke. Remote desktops merge motion to 0.1 s.
 pub const REST: u64 = 250_000_000;
 /// A stroke of more samples than this (about 4 s) goes on as another one.

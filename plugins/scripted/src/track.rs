@@ -4,11 +4,9 @@
 //! they come over every spot again, but not in the order of an earlier time. Places are looked at every few pixels of the
 //! way, so that neither speed nor rests matter.
 
-use crate::ring::Ring;
+use crate::{ring::Ring, stroke::SAMPLE};
 
-/// In nanoseconds: what moves within this time is one step, …
-const SAMPLE: u64 = 16_000_000;
-/// … of which a longer one, in pixels, tells no way.
+/// In pixels: a longer step tells no way.
 const JUMP: f32 = 120.0;
 /// In pixels: how far apart places are looked at, and how large a spot is.
 const APART: f32 = 4.0;
