@@ -195,6 +195,14 @@ impl Device {
         self.typed(now, interval, &measured, ground)
     }
 
+    /// The limit of a mark, and from where on a value says anything new: beyond the limit, or nearer to a machine than
+    /// any before.
+    fn worth(&self, mark: Mark, ground: &Ground) -> (f64, f64) {
+        let (limit, nearest) = (ground.limit(mark), self.nearest[mark as usize]);
+        let farther = if mark.nearer(limit, nearest) == limit { nearest } else { limit };
+        (limit, if nearest.is_nan() { mark.anything() } else { farther })
+    }
+
     /// Takes what a rule reads; true when that is enough for it to speak.
     fn judge(&mut self, mark: Mark, value: f64, now: u64, ground: &Ground) -> bool {
         let nearest = &mut self.nearest[mark as usize];

@@ -85,7 +85,7 @@ pub(crate) fn measure(
     clicks: &Ring<Click, CLICKS>,
 ) -> Option<Features> {
     let young = |at: u64| now.saturating_sub(at) <= YOUNG;
-    let all = || strokes.iter().filter(|stroke| young(stroke.begin));
+    let all = || strokes.each().filter(|stroke| young(stroke.begin));
     let long = || all().filter(|stroke| stroke.path >= 16.0);
     if all().count() < FEWEST {
         return None;
@@ -94,76 +94,73 @@ pub(crate) fn measure(
     if long().filter(|stroke| stroke.samples >= 3).count() * 4 < long().count() {
         return None;
     }
-    let mut features = [f32::NAN; COUNT];
-    let mut put = |name: &str, value: Option<f32>| {
-        if let (Some(place), Some(value)) = (MEASURES.iter().position(|(known, _)| *known == name), value) {
-            features[place] = value;
-        }
-    };
-    let gaps = Numbers::of(all().map(|stroke| log(stroke.gap, 0.02)));
-    put("gap_spread", gaps.deviation(FEWEST));
-    put("gap_tail", tail(&gaps));
-    let lengths = Numbers::of(long().map(|stroke| log(stroke.path, 1.0)));
-    put("length_spread", lengths.deviation(FEWEST));
-    let time = |stroke: &Stroke| log(stroke.end.saturating_sub(stroke.begin) as f32 / 1e9, 0.02);
-    let times = Numbers::of(long().map(|stroke| time(&stroke)));
-    let fit = line(long().map(|stroke| (log(stroke.path, 1.0), time(&stroke))), FEWEST);
+    let enough =
+        |numbers: &Numbers, least: usize, value: Option<f32>| value.filter(|_| numbers.len() >= least);
+    let of = |what: fn(&Stroke) -> f32| Numbers::of(long().map(what));
+    let gaps = Numbers::of(all().map(|stroke| stroke.gap));
+    let (lengths, times) = (of(|stroke| stroke.length), of(|stroke| stroke.time));
+    let (length_spread, time_spread) = (lengths.deviation(FEWEST), times.deviation(FEWEST));
     // Where the ways are all as long, so may be the times.
-    let varied = lengths.deviation(FEWEST).is_some_and(|spread| spread >= VARIED);
-    put("time_spread", times.deviation(FEWEST).filter(|_| varied));
-    put("time_slope", fit.map(|(slope, _)| slope).filter(|_| varied));
-    put("time_off_line", fit.map(|(_, off)| off).filter(|_| varied));
-    let link = fit.zip(times.deviation(FEWEST)).filter(|_| varied);
-    put("time_length_link", link.map(|((_, off), spread)| 1.0 - (off / spread.max(0.02)).min(1.0).powi(2)));
-    let drawn = long().filter(|stroke| stroke.samples >= 4);
-    let bends = Numbers::of(drawn.map(|stroke| log(stroke.bend, 0.001)));
-    put("bend", bends.median().filter(|_| bends.len() >= FEWEST));
-    put("bend_spread", bends.deviation(FEWEST));
-    let slanted = |stroke: &Stroke| {
+    let varied = |value: Option<f32>| value.filter(|_| length_spread.is_some_and(|spread| spread >= VARIED));
+    let fit = line(long().map(|stroke| (stroke.length, stroke.time)), FEWEST);
+    let link = |((_, off), spread): ((f32, f32), f32)| 1.0 - (off / spread.max(0.02)).min(1.0).powi(2);
+    let bends = Numbers::of(long().filter(|stroke| stroke.samples >= 4).map(|stroke| stroke.bend));
+    let slanted = |stroke: &&Stroke| {
         stroke.samples >= 6 && stroke.chord >= 24.0 && stroke.by.0.abs().min(stroke.by.1.abs()) >= 4.0
     };
-    let straight = Numbers::of(
-        long()
-            .filter(slanted)
-            .map(|stroke| f32::from(u8::from(stroke.off <= 0.75f32.max(0.004 * stroke.chord)))),
-    );
-    put("straight", straight.mean().filter(|_| straight.len() >= 4));
+    let straight = |stroke: &Stroke| f32::from(u8::from(stroke.off <= 0.75f32.max(0.004 * stroke.chord)));
+    let straight = Numbers::of(long().filter(slanted).map(straight));
+    let (peaks, speeds, skews) =
+        (of(|stroke| stroke.peak), of(|stroke| stroke.speeds), of(|stroke| stroke.skew));
+    let (tails, roughs) = (of(|stroke| stroke.tail), of(|stroke| stroke.rough));
+    let middle = |numbers: &Numbers| enough(numbers, 5, numbers.median());
     // A hand takes time to get fast and to slow down.
-    let places = Numbers::of(long().map(|stroke| stroke.skew));
-    let place = places.median().filter(|_| places.len() >= 5);
-    put("peak_early", place);
-    put("peak_late", place);
-    let mut middle = |name: &str, spread: &str, of: &dyn Fn(&Stroke) -> f32| {
-        let numbers = Numbers::of(long().map(|stroke| of(&stroke)));
-        put(name, numbers.median().filter(|_| numbers.len() >= 5));
-        put(spread, numbers.deviation(5));
-    };
-    middle("peak", "peak_spread", &|stroke| log(stroke.peak, 1.0));
-    middle("speed_spread", "shape_spread", &|stroke| stroke.speeds);
-    middle("", "skew_spread", &|stroke| stroke.skew);
-    middle("tail", "tail_spread", &|stroke| log(stroke.tail, 0.02));
-    middle("rough", "rough_spread", &|stroke| log(stroke.rough, 0.01));
-    put("power_law", power_law(long()));
-    put("directions", directions(long()));
-    let pressed = || clicks.iter().filter(|click| young(click.at));
-    let between = clicks.iter().zip(clicks.iter().skip(1)).filter(|(click, _)| young(click.at));
+    let skew = middle(&skews);
+    let pressed = || clicks.each().filter(|click| young(click.at));
+    let between = clicks.each().zip(clicks.each().skip(1)).filter(|(click, _)| young(click.at));
     let between = Numbers::of(between.map(|(a, b)| log(b.at.saturating_sub(a.at) as f32 / 1e9, 0.02)));
-    put("click_spread", between.deviation(6));
     let holds = Numbers::of(pressed().map(|click| log(click.hold, 0.004)));
     // Some recorders know no releases: what has no length says nothing.
     let known = holds.median().is_some_and(|hold| hold > (0.005f32).ln());
-    put("hold_spread", holds.deviation(6).filter(|_| known));
-    put("aim_spread", Numbers::of(pressed().map(|click| log(click.aim, 0.01))).deviation(6));
-    Some(features)
+    // In the order of `MEASURES`.
+    let features = [
+        gaps.deviation(FEWEST),
+        tail(&gaps),
+        length_spread,
+        varied(time_spread),
+        varied(fit.map(|(slope, _)| slope)),
+        varied(fit.zip(time_spread).map(link)),
+        varied(fit.map(|(_, off)| off)),
+        enough(&bends, FEWEST, bends.median()),
+        bends.deviation(FEWEST),
+        enough(&straight, 4, straight.mean()),
+        middle(&peaks),
+        peaks.deviation(5),
+        middle(&speeds),
+        speeds.deviation(5),
+        skew,
+        skew,
+        skews.deviation(5),
+        middle(&tails),
+        tails.deviation(5),
+        middle(&roughs),
+        roughs.deviation(5),
+        power_law(long()),
+        directions(long()),
+        between.deviation(6),
+        holds.deviation(6).filter(|_| known),
+        Numbers::of(pressed().map(|click| log(click.aim, 0.01))).deviation(6),
+    ];
+    Some(features.map(|value| value.unwrap_or(f32::NAN)))
 }
 
 /// How much longer the longest of logarithms is than the middle one.
 fn tail(logs: &Numbers) -> Option<f32> {
-    Some(logs.sorted().last()? - logs.median()?).filter(|_| logs.len() >= FEWEST)
+    Some(logs.highest()? - logs.median()?).filter(|_| logs.len() >= FEWEST)
 }
 
 /// How speed follows curvature: people slow down in bends, by about the power of a third.
-fn power_law(strokes: impl Iterator<Item = Stroke>) -> Option<f32> {
+fn power_law<'a>(strokes: impl Iterator<Item = &'a Stroke>) -> Option<f32> {
     let mut sums = [0f32; 5];
     strokes.for_each(|stroke| sums.iter_mut().zip(stroke.power).for_each(|(sum, by)| *sum += by));
     let [n, x, y, xx, xy] = sums.map(f64::from);
@@ -172,7 +169,7 @@ fn power_law(strokes: impl Iterator<Item = Stroke>) -> Option<f32> {
 }
 
 /// The entropy of directions in eighths of a turn, in bits.
-fn directions(strokes: impl Iterator<Item = Stroke>) -> Option<f32> {
+fn directions<'a>(strokes: impl Iterator<Item = &'a Stroke>) -> Option<f32> {
     let mut counts = [0u16; 8];
     for stroke in strokes.filter(|stroke| stroke.chord >= 8.0) {
         let eighth = (stroke.by.1.atan2(stroke.by.0) / std::f32::consts::FRAC_PI_4).round() as i32;

@@ -5,7 +5,7 @@
 
 use plugin_api::event::Key;
 
-use crate::{period::Beat, ring::Ring, spread::Numbers};
+use crate::{order::Ordered, period::Beat};
 
 /// How many intervals and holds are looked at.
 pub const INTERVALS: usize = 64;
@@ -43,8 +43,12 @@ pub struct Keys {
     held: Option<usize>,
     /// Whether this keyboard tells releases.
     releases: bool,
-    pub intervals: Ring<f32, INTERVALS>,
-    pub holds: Ring<f32, HOLDS>,
+    intervals: Ordered<f32, INTERVALS>,
+    /// One bit for each of the last intervals: whether it equals the one before.
+    even: u64,
+    holds: Ordered<f32, HOLDS>,
+    /// The last of them.
+    short: Ordered<f32, SHORT>,
     pub beat: Beat,
 }
 
@@ -55,8 +59,10 @@ impl Keys {
             down: [[0; 3]; 9],
             held: None,
             releases: false,
-            intervals: Ring::new(),
-            holds: Ring::new(),
+            intervals: Ordered::new(),
+            even: 0,
+            holds: Ordered::new(),
+            short: Ordered::new(),
             beat: Beat::new(8),
         }
     }
@@ -72,6 +78,7 @@ impl Keys {
             let hold = now.saturating_sub(pressed) as f32 / 1e9;
             if pressed > 0 && pressed <= now && hold <= HELD {
                 self.holds.push(hold * 1e3);
+                self.short.push(hold * 1e3);
             }
             return None;
         }
@@ -95,7 +102,12 @@ impl Keys {
         self.last = Some(now);
         self.beat.push(now);
         match interval {
-            Some(interval) => self.intervals.push(interval),
+            Some(interval) => {
+                let before = self.intervals.last().back(0).unwrap_or(f32::MAX);
+                let even = interval >= 0.004 && (before - interval).abs() <= (0.03 * interval).max(0.001);
+                self.even = self.even << 1 | u64::from(even);
+                self.intervals.push(interval);
+            }
             // The clock was set back, or it is the first one.
             None => self.intervals.clear(),
         }
@@ -105,23 +117,19 @@ impl Keys {
     /// What the last keys measure.
     pub fn measure(&self) -> Measured {
         let mut measured = Measured::default();
-        if self.intervals.is_full() {
-            let pairs = || self.intervals.iter().zip(self.intervals.iter().skip(1));
-            let even = |(a, b): &(f32, f32)| *b >= 0.004 && (a - b).abs() <= (0.03 * b).max(0.001);
-            measured.even = Some(pairs().filter(even).count() as f32 / (INTERVALS - 1) as f32);
-            let sorted = Numbers::of(self.intervals.iter());
-            let (middle, late) = (sorted.median(), sorted.sorted().get(INTERVALS - 2).copied());
+        let sorted = self.intervals.sorted();
+        if sorted.len() == INTERVALS {
+            // The oldest has none before it.
+            let even = (self.even & (u64::MAX >> (65 - INTERVALS))).count_ones();
+            measured.even = Some(even as f32 / (INTERVALS - 1) as f32);
+            let (middle, late) = (self.intervals.quantile(0.5), sorted[INTERVALS - 2]);
             // Intervals that a coarse clock made are no tail.
-            measured.tail =
-                late.zip(middle.filter(|middle| *middle >= 0.03)).map(|(late, middle)| late / middle);
+            measured.tail = middle.filter(|middle| *middle >= 0.03).map(|middle| late / middle);
         }
-        if self.holds.len() >= SHORT {
-            let last = (0..SHORT).filter_map(|back| self.holds.back(back));
-            measured.hold = Numbers::of(last).median();
-        }
-        if self.holds.is_full() {
-            let holds = Numbers::of(self.holds.iter());
-            measured.hold_range = holds.quantile(0.9).zip(holds.quantile(0.1)).map(|(high, low)| high - low);
+        measured.hold = self.short.quantile(0.5).filter(|_| self.short.sorted().len() == SHORT);
+        if self.holds.sorted().len() == HOLDS {
+            let range = self.holds.quantile(0.9).zip(self.holds.quantile(0.1));
+            measured.hold_range = range.map(|(high, low)| high - low);
         }
         measured
     }

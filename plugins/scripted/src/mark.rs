@@ -118,13 +118,22 @@ impl Mark {
         if a.is_nan() || b.is_nan() {
             return if a.is_nan() { b } else { a };
         }
-        let above = self.fact().machine > 0.5 && self != Self::Tail;
-        if above == (a > b) { a } else { b }
+        if self.is_above() == (a > b) { a } else { b }
     }
 
     /// Whether a value is at the limit or beyond.
     pub fn reaches(self, value: f64, limit: f64) -> bool {
         value == limit || (!value.is_nan() && self.nearer(value, limit) == value)
+    }
+
+    /// What any value is as near to a machine as.
+    pub fn anything(self) -> f64 {
+        if self.is_above() { f64::NEG_INFINITY } else { f64::INFINITY }
+    }
+
+    /// Whether machines show more of it than people.
+    fn is_above(self) -> bool {
+        self.fact().machine > 0.5 && self != Self::Tail
     }
 
     /// Whether a limit lies where people and machines are.

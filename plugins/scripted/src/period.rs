@@ -3,7 +3,7 @@
 //! People's intervals match the one before within 3 % about as often as chance has it; even trained tappers vary by
 //! about a twentieth. What a coarse clock makes equal doesn't count: the intervals must be long beside its tick.
 
-use crate::ring::Ring;
+use crate::order::Ordered;
 
 /// A rhythm may have so many steps.
 const LAGS: usize = 8;
@@ -24,7 +24,7 @@ const KEPT: usize = 64;
 pub struct Beat {
     last: Option<u64>,
     /// In microseconds.
-    intervals: Ring<u32, KEPT>,
+    intervals: Ordered<u32, KEPT>,
     /// One bit for each of the last intervals, by lag: whether it matched.
     matched: [u64; LAGS],
     /// An interval must be so many of the clock's ticks long.
@@ -49,7 +49,7 @@ pub struct Kept {
 impl Beat {
     /// No events yet; an interval must be at least `ticks` of the clock's ticks long to say anything.
     pub fn new(ticks: u32) -> Self {
-        Self { last: None, intervals: Ring::new(), matched: [0; LAGS], ticks }
+        Self { last: None, intervals: Ordered::new(), matched: [0; LAGS], ticks }
     }
 
     /// Takes one event.
@@ -63,38 +63,50 @@ impl Beat {
         };
         let interval = u32::try_from(interval / 1_000).unwrap_or(u32::MAX);
         for (lag, matched) in self.matched.iter_mut().enumerate() {
-            let same = self.intervals.back(lag).is_some_and(|other| same(interval, other));
+            let same = self.intervals.last().back(lag).is_some_and(|other| same(interval, other));
             *matched = *matched << 1 | u64::from(same);
         }
         self.intervals.push(interval);
     }
 
-    /// How the last `of` intervals keep a beat, as far as the clock is fine enough to tell.
-    pub fn kept(&self, of: u32) -> Option<Kept> {
+    /// How the last `of` intervals keep a beat, if at least this share of them does and as far as the clock is fine
+    /// enough to tell.
+    pub fn kept(&self, of: u32, least: f64) -> Option<Kept> {
         let mask = u64::MAX >> (64 - of.clamp(1, 64));
         let lag = (0..LAGS).max_by_key(|lag| ((self.matched[*lag] & mask).count_ones(), LAGS - lag))?;
-        let matched = (self.matched[lag] & mask).count_ones();
-        let (median, from) = self.middle(of)?;
-        Some(Kept { lag: lag + 1, share: f64::from(matched) / f64::from(of), of, median, from })
-    }
-
-    /// By how much the last `of` intervals differ from those one to four before, beside the middle one: four fifths
-    /// of them by less. What merges or delays each event for itself leaves more of this than of the beat.
-    pub fn pace(&self, of: u32) -> Option<(f64, Kept)> {
-        if self.intervals.len() < of as usize + PACES {
+        let share = f64::from((self.matched[lag] & mask).count_ones()) / f64::from(of);
+        if share < least {
             return None;
         }
         let (median, from) = self.middle(of)?;
+        Some(Kept { lag: lag + 1, share, of, median, from })
+    }
+
+    /// By how much the last `of` intervals differ from those one to four before, beside the middle one: four fifths
+    /// of them by less, if that is at most so much. What merges or delays each event for itself leaves more of this
+    /// than of the beat.
+    pub fn pace(&self, of: u32, most: f64) -> Option<(f64, Kept)> {
+        if self.intervals.sorted().len() < of as usize + PACES {
+            return None;
+        }
+        let (median, from) = self.middle(of)?;
+        let enough = (f64::from(median.max(1)) * most) as u32;
+        let last = self.intervals.last();
+        let mut these = [0; KEPT + PACES];
+        these.iter_mut().zip(last.iter().rev()).for_each(|(place, interval)| *place = interval);
+        let of_them = of as usize;
         let off = |lag: usize| {
             let mut differences = [0; KEPT];
-            let of = of as usize;
-            for (back, difference) in differences[..of].iter_mut().enumerate() {
-                let pair = self.intervals.back(back).zip(self.intervals.back(back + lag));
-                *difference = pair.map_or(u32::MAX, |(now, before)| now.abs_diff(before));
-            }
-            *differences[..of].select_nth_unstable(of * 4 / 5).1
+            let pairs = these.iter().zip(&these[lag..]).take(of_them);
+            differences
+                .iter_mut()
+                .zip(pairs)
+                .for_each(|(place, (now, before))| *place = now.abs_diff(*before));
+            let differences = &mut differences[..of_them];
+            let near = differences.iter().filter(|difference| **difference <= enough).count();
+            (near > of_them * 4 / 5).then(|| *differences.select_nth_unstable(of_them * 4 / 5).1)
         };
-        let (least, lag) = (1..=PACES).map(|lag| (off(lag), lag)).min()?;
+        let (least, lag) = (1..=PACES).filter_map(|lag| Some((off(lag)?, lag))).min()?;
         let off = f64::from(least) / f64::from(median.max(1));
         Some((off, Kept { lag, share: 1.0 - off, of, median, from }))
     }
@@ -102,27 +114,27 @@ impl Beat {
     /// The middle one of the last intervals, and when the first of them began; None if there are too few, or if they
     /// are too short beside the clock's tick.
     fn middle(&self, of: u32) -> Option<(u32, u64)> {
-        if self.intervals.len() < (of as usize).min(KEPT) {
+        // What holds events back for long may let some come evenly: those before tell of the clock too.
+        let (kept, all) = ((of as usize).min(KEPT), self.intervals.sorted());
+        if kept == 0 || all.len() < kept {
             return None;
         }
-        let mut sorted = [0; KEPT];
-        let mut span = 0;
-        for (place, interval) in sorted.iter_mut().zip(self.intervals.iter().rev()) {
-            *place = interval;
-        }
-        let (sorted, kept) = (&mut sorted[..self.intervals.len()], of as usize);
-        sorted[..kept].iter().for_each(|interval| span += u64::from(*interval) * 1_000);
-        let median = *sorted[..kept].select_nth_unstable(kept / 2).1;
-        // Those before tell of the clock too: what holds events back for long may let some come evenly.
-        sorted.sort_unstable();
-        let tick = tick(sorted);
-        (median >= tick * self.ticks).then(|| (median, self.last.unwrap_or_default().saturating_sub(span)))
+        let mut these = [0; KEPT];
+        let these = &mut these[..kept];
+        these
+            .iter_mut()
+            .zip(self.intervals.last().iter().rev())
+            .for_each(|(place, interval)| *place = interval);
+        let span: u64 = these.iter().map(|interval| u64::from(*interval) * 1_000).sum();
+        let median = *these.select_nth_unstable(kept / 2).1;
+        (median >= tick(all).saturating_mul(self.ticks))
+            .then(|| (median, self.last.unwrap_or_default().saturating_sub(span)))
     }
 
     /// How many of the intervals that are kept are below 2, 4, 8, … ms; the last one counts all that are longer.
     pub fn histogram(&self) -> [u32; 20] {
         let mut counts = [0; 20];
-        for interval in self.intervals.iter() {
+        for interval in self.intervals.sorted() {
             let place = (interval / MILLISECOND).max(1).ilog2() as usize;
             counts[place.min(19)] += 1;
         }
@@ -137,8 +149,10 @@ fn same(a: u32, b: u32) -> bool {
 
 /// The clock's tick as far as sorted intervals tell: the least by which two of them differ.
 fn tick(sorted: &[u32]) -> u32 {
-    let differences = sorted.windows(2).map(|pair| pair[0].abs_diff(pair[1]));
-    differences.filter(|difference| *difference > 0).min().unwrap_or(COARSEST).min(HELD_BACK)
+    // One less, so that what is equal is the farthest apart.
+    let less = |pair: (&u32, &u32)| pair.1.wrapping_sub(*pair.0).wrapping_sub(1);
+    let least = sorted.iter().zip(&sorted[1..]).map(less).min().unwrap_or(u32::MAX);
+    least.checked_add(1).unwrap_or(COARSEST).min(HELD_BACK)
 }
 
 #[cfg(test)]
@@ -153,7 +167,7 @@ mod tests {
             now += interval * 1e6;
             beat.push(now as u64);
         }
-        beat.kept(24).filter(|kept| kept.share >= 0.9)
+        beat.kept(24, 0.9)
     }
 
     /// Numbers from 0 to 1, the same each time.

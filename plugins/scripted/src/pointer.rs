@@ -10,8 +10,10 @@ use crate::{
     track::Track,
 };
 
-/// In nanoseconds: how often it is looked at, at most.
+/// In nanoseconds: how often it is looked at, at most, …
 const LOOK: u64 = 1_000_000_000;
+/// … and after how many signals, because a look costs as much as many of them.
+const SIGNALS: u32 = 16;
 /// So many ways are looked at for being straight, that are so long and so far from an eighth of a turn, in pixels, …
 pub const STRAIGHT: usize = 12;
 const LONG: f32 = 60.0;
@@ -36,6 +38,8 @@ pub struct Pointer {
     down: Option<(u64, f32)>,
     moved: u64,
     looked: u64,
+    /// Signals since.
+    signals: u32,
     /// Strokes and clicks since the last look.
     fresh: bool,
     /// Clicks since the pointer moved.
@@ -67,6 +71,7 @@ impl Default for Pointer {
             down: None,
             moved: 0,
             looked: 0,
+            signals: 0,
             fresh: false,
             still: 0,
         }
@@ -115,11 +120,12 @@ impl Pointer {
         if (self.still as usize) < clicks { None } else { Numbers::of(held).median() }
     }
 
-    /// Whether there is something new to look at, and long enough since the last look.
+    /// Whether, with one signal more, there is something new to look at, and long enough since the last look.
     pub fn due(&mut self, now: u64) -> bool {
-        let due = self.fresh && now.abs_diff(self.looked) >= LOOK;
+        self.signals = self.signals.saturating_add(1);
+        let due = self.fresh && self.signals >= SIGNALS && now.abs_diff(self.looked) >= LOOK;
         if due {
-            (self.looked, self.fresh) = (now, false);
+            (self.looked, self.fresh, self.signals) = (now, false, 0);
         }
         due
     }

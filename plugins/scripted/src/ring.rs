@@ -35,6 +35,11 @@ impl<T: Copy + Default, const N: usize> Ring<T, N> {
         (back < self.len()).then(|| self.items[(self.pushed - 1 - back) % N])
     }
 
+    /// The oldest first, as they are kept.
+    pub fn each(&self) -> impl Iterator<Item = &T> {
+        (0..self.len()).rev().map(|back| &self.items[(self.pushed - 1 - back) % N])
+    }
+
     /// The oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = T> + '_ {
         (0..self.len()).rev().filter_map(|back| self.back(back))

@@ -2,7 +2,7 @@
 
 use plugin_api::event::Pointer;
 
-use crate::{ring::Ring, stroke::SAMPLE};
+use crate::{order::Ordered, ring::Ring, stroke::SAMPLE};
 
 /// In nanoseconds: a longer rest ends a stroke. Remote desktops merge motion to 0.1 s.
 pub const REST: u64 = 250_000_000;
@@ -38,7 +38,7 @@ pub struct Motion {
     steps: u32,
     // The stroke that is under way.
     stroke: (i64, i64),
-    strokes: Ring<(i64, i64), STROKES>,
+    strokes: Ordered<(i64, i64), STROKES>,
     // The last long steps, and by lag one bit for each: whether it equals the one so many before.
     long: Ring<(i32, i32), LAGS>,
     long_at: u64,
@@ -60,7 +60,7 @@ impl Motion {
             equal: 0,
             steps: 0,
             stroke: (0, 0),
-            strokes: Ring::new(),
+            strokes: Ordered::new(),
             long: Ring::new(),
             long_at: 0,
             long_sum: (0, 0),
@@ -161,18 +161,14 @@ impl Motion {
 
     /// The share of the last strokes that are one of the two most frequent.
     pub fn equal_strokes(&self) -> Option<f64> {
-        if !self.strokes.is_full() {
+        let strokes = self.strokes.sorted();
+        if strokes.len() < STROKES {
             return None;
         }
         let (mut first, mut second) = (0, 0);
-        for (place, stroke) in self.strokes.iter().enumerate() {
-            // Counted at its last place only.
-            if self.strokes.iter().skip(place + 1).any(|other| other == stroke) {
-                continue;
-            }
-            let count = self.strokes.iter().filter(|other| *other == stroke).count();
-            second = second.max(count.min(first));
-            first = first.max(count);
+        for equal in strokes.chunk_by(|a, b| a == b) {
+            second = second.max(equal.len().min(first));
+            first = first.max(equal.len());
         }
         // Strokes that all differ make up two of them, and that is no repetition.
         (first > 1).then(|| (first + second) as f64 / STROKES as f64)

@@ -69,7 +69,7 @@ impl Smooth {
             (self.begin, self.sample, self.from, self.len) = (now, now, (x, y), 1);
             self.samples[0] = Sample::default();
             self.strays.push(stray?);
-            return self.strays.is_full().then(|| Numbers::of(self.strays.iter()).sorted()[MOST - 1]);
+            return Numbers::of(self.strays.iter()).above(MOST - 1).filter(|_| self.strays.is_full());
         }
         if now.saturating_sub(self.sample) >= SAMPLE {
             self.sample = now;

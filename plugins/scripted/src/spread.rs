@@ -3,7 +3,7 @@
 /// The most numbers looked at together.
 pub const MOST: usize = 64;
 
-/// A few numbers, sorted, in a fixed place.
+/// A few numbers in a fixed place.
 pub struct Numbers {
     items: [f32; MOST],
     len: usize,
@@ -17,12 +17,10 @@ impl Numbers {
             these.items[these.len] = number;
             these.len += 1;
         }
-        these.items[..these.len].sort_unstable_by(f32::total_cmp);
         these
     }
 
-    /// In order.
-    pub fn sorted(&self) -> &[f32] {
+    fn items(&self) -> &[f32] {
         &self.items[..self.len]
     }
 
@@ -30,10 +28,21 @@ impl Numbers {
         self.len
     }
 
+    /// The one with so many below it.
+    pub fn above(&self, below: usize) -> Option<f32> {
+        let mut items = self.items;
+        let items = &mut items[..self.len];
+        (below < self.len).then(|| *items.select_nth_unstable_by(below, f32::total_cmp).1)
+    }
+
     /// The value below which this share of them lies.
     pub fn quantile(&self, share: f32) -> Option<f32> {
         let last = self.len.checked_sub(1)?;
-        Some(self.items[((last as f32) * share).round() as usize])
+        self.above(((last as f32) * share).round() as usize)
+    }
+
+    pub fn highest(&self) -> Option<f32> {
+        self.items().iter().copied().reduce(f32::max)
     }
 
     pub fn median(&self) -> Option<f32> {
@@ -41,7 +50,7 @@ impl Numbers {
     }
 
     pub fn mean(&self) -> Option<f32> {
-        (self.len > 0).then(|| self.sorted().iter().sum::<f32>() / self.len as f32)
+        (self.len > 0).then(|| self.items().iter().sum::<f32>() / self.len as f32)
     }
 
     /// The standard deviation, from `least` numbers on.
@@ -50,14 +59,14 @@ impl Numbers {
             return None;
         }
         let mean = self.mean()?;
-        let squares: f32 = self.sorted().iter().map(|number| (number - mean) * (number - mean)).sum();
+        let squares: f32 = self.items().iter().map(|number| (number - mean) * (number - mean)).sum();
         Some((squares / (self.len - 1) as f32).sqrt())
     }
 }
 
-/// The natural logarithm of what is above `floor`, else that of `floor`.
+/// The natural logarithm of what is above `floor`, else that of `floor`; what is no number stays none.
 pub fn log(value: f32, floor: f32) -> f32 {
-    value.max(floor).ln()
+    if value < floor { floor.ln() } else { value.ln() }
 }
 
 /// The straight line through points: its slope, and how far the points are from it (standard deviation).

@@ -2,6 +2,8 @@
 //!
 //! Motion is merged to 60 samples a second first, so that a fast mouse, a browser and a recording look alike.
 
+use crate::spread::log;
+
 /// In nanoseconds: what moves within this time is one sample, so 60 a second at most: a fast mouse's small steps are not
 /// equal only because they are small, and all mice tell the same.
 pub const SAMPLE: u64 = 16_000_000;
@@ -13,11 +15,12 @@ const SAMPLES: usize = 240;
 /// One stroke.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stroke {
-    /// When it began and ended, in nanoseconds.
+    /// When it began, in nanoseconds.
     pub begin: u64,
-    pub end: u64,
-    /// The rest before it, in seconds.
+    /// The rest before it, its length and how long it took, as logarithms of seconds and pixels.
     pub gap: f32,
+    pub length: f32,
+    pub time: f32,
     /// How many samples.
     pub samples: u16,
     /// Length of the way and of the straight line, in pixels.
@@ -29,16 +32,16 @@ pub struct Stroke {
     pub by: (f32, f32),
     /// The longest step's share of the way.
     pub jump: f32,
-    /// The farthest from the straight line, in pixels and as a share of it.
+    /// The farthest from the straight line, in pixels and as a share of it (logarithm).
     pub off: f32,
     pub bend: f32,
-    /// The highest speed over the mean one; how much speeds differ; when the highest was, 0 to 1.
+    /// The highest speed over the mean one (logarithm); how much speeds differ; when the highest was, 0 to 1.
     pub peak: f32,
     pub speeds: f32,
     pub skew: f32,
-    /// The mean speed of its last quarter over that of the whole.
+    /// The mean speed of its last quarter over that of the whole (logarithm).
     pub tail: f32,
-    /// How rough the speed is: second differences beside speeds.
+    /// How rough the speed is: second differences beside speeds (logarithm).
     pub rough: f32,
     /// Sums for the power law between speed and curvature: n, x, y, xx, xy.
     pub power: [f32; 5],
@@ -109,8 +112,8 @@ fn sum_up(from: Sample, samples: &[Sample]) -> Stroke {
     let (first, last) = (samples[0], samples[samples.len() - 1]);
     let mut stroke = Stroke {
         begin: first.at,
-        end: last.at,
-        gap: first.at.saturating_sub(from.at) as f32 / 1e9,
+        gap: log(first.at.saturating_sub(from.at) as f32 / 1e9, 0.02),
+        time: log(last.at.saturating_sub(first.at) as f32 / 1e9, 0.02),
         samples: samples.len() as u16,
         to: (last.x, last.y),
         by: (last.x - from.x, last.y - from.y),
@@ -135,11 +138,12 @@ fn sum_up(from: Sample, samples: &[Sample]) -> Stroke {
             stroke.off = stroke.off.max(across.abs() / stroke.chord);
         }
     }
+    stroke.length = log(stroke.path, 1.0);
     if stroke.path > 0.0 {
         stroke.jump = longest / stroke.path;
     }
     if stroke.chord >= 8.0 && samples.len() >= 3 {
-        stroke.bend = stroke.off / stroke.chord;
+        stroke.bend = log(stroke.off / stroke.chord, 0.001);
     }
     if samples.len() >= 5 && stroke.path >= 8.0 {
         speeds(&mut stroke, samples);
@@ -179,13 +183,13 @@ fn speeds(stroke: &mut Stroke, samples: &[Sample]) {
         }
         two = [two[1], speed];
     }
-    stroke.peak = peak / mean;
+    stroke.peak = log(peak / mean, 1.0);
     stroke.speeds = (squares / took).sqrt() / mean;
     stroke.skew = at.saturating_sub(first) as f32 / 1e9 / took;
     if tail.1 > 0.0 {
-        stroke.tail = tail.0 / tail.1 / mean;
+        stroke.tail = log(tail.0 / tail.1 / mean, 0.02);
     }
-    stroke.rough = rough / (samples.len() - 3) as f32 / mean;
+    stroke.rough = log(rough / (samples.len() - 3) as f32 / mean, 0.01);
 }
 
 /// Notes how speed goes with curvature.

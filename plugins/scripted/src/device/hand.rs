@@ -13,12 +13,13 @@ const PACED: u32 = 16;
 impl Device {
     pub(super) fn began(&mut self, now: u64, ground: &Ground) -> Option<Seen> {
         let apart = |kept: &Kept| kept.median >= STROKES_APART;
-        if let Some(kept) = beat(&self.strokes, ground.limit(Mark::Beat)).filter(apart)
+        if let Some(kept) = beat(&self.strokes, self.worth(Mark::Beat, ground)).filter(apart)
             && self.judge(Mark::Beat, kept.share, now, ground)
         {
             return Some(self.in_time(Mark::Beat, kept, "strokes of the pointer", now, ground));
         }
-        if let Some((off, kept)) = self.strokes.pace(PACED).filter(|(_, kept)| apart(kept))
+        if let Some((off, kept)) =
+            self.strokes.pace(PACED, self.worth(Mark::Pace, ground).1).filter(|(_, kept)| apart(kept))
             && self.judge(Mark::Pace, off, now, ground)
         {
             let text = format!(
@@ -63,7 +64,7 @@ impl Device {
     }
 
     pub(super) fn clicks(&mut self, now: u64, ground: &Ground) -> Option<Seen> {
-        if let Some(kept) = beat(&self.clicks, ground.limit(Mark::Beat))
+        if let Some(kept) = beat(&self.clicks, self.worth(Mark::Beat, ground))
             && self.judge(Mark::Beat, kept.share, now, ground)
         {
             return Some(self.in_time(Mark::Beat, kept, "clicks", now, ground));
@@ -208,8 +209,8 @@ impl Device {
     }
 }
 
-/// The beat of the last events; that of slow ones shows sooner.
-fn beat(beat: &Beat, limit: f64) -> Option<Kept> {
-    let slow = beat.kept(SLOW_BEAT).filter(|kept| kept.median >= SLOW && kept.share >= limit);
-    slow.or_else(|| beat.kept(FAST_BEAT))
+/// The beat of the last events, if it is worth so much; that of slow ones shows sooner.
+fn beat(beat: &Beat, (limit, least): (f64, f64)) -> Option<Kept> {
+    let slow = beat.kept(SLOW_BEAT, limit).filter(|kept| kept.median >= SLOW);
+    slow.or_else(|| beat.kept(FAST_BEAT, least))
 }

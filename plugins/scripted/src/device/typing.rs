@@ -24,7 +24,8 @@ impl Device {
             let so = value.is_some_and(|value| mark.reaches(value, ground.limit(mark)));
             since[place] = self.lasting[place].push(now, interval, so);
         }
-        let slow = self.keys.as_ref()?.beat.kept(SLOW_KEY_BEAT);
+        let least = self.worth(Mark::Beat, ground).1;
+        let slow = self.keys.as_ref()?.beat.kept(SLOW_KEY_BEAT, least);
         let slow = slow.filter(|kept| kept.median >= SLOW && now.saturating_sub(kept.from) >= SLOW_KEY_LASTS);
         if let Some(kept) = slow
             && self.judge(Mark::Beat, kept.share, now, ground)
