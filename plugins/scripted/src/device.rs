@@ -19,6 +19,7 @@ use crate::{
     repeat::WAYS,
     ring::Ring,
     sameness::{Motion, PATTERNS, STROKES},
+    sensitivity::Sensitivity,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -46,6 +47,8 @@ const USUAL_SLOPE: f32 = 0.4;
 const USUAL_SPREAD: f32 = 0.8;
 /// In pixels: shorter ones are none.
 const JUMP: f32 = 40.0;
+/// How sure a note is of anything.
+const NOTED: f64 = 0.5;
 
 /// What all devices are judged by.
 pub struct Ground {
@@ -55,9 +58,8 @@ pub struct Ground {
     again: u64,
     /// The share of input of a program's that is told.
     pub injected: f64,
-    /// The least confidence of a flag.
-    enough: f64,
-    learned: Learned,
+    sensitivity: Sensitivity,
+    pub learned: Learned,
 }
 
 impl Ground {
@@ -66,13 +68,13 @@ impl Ground {
             rules: Rule::ALL.map(|rule| config.rules.contains(&rule)),
             again: config.again.nanos(),
             injected: config.injected_share,
-            enough: config.sensitivity.confidence(),
+            sensitivity: config.sensitivity,
             learned,
         }
     }
 
     fn limit(&self, mark: Mark) -> f64 {
-        self.learned.limits[mark as usize]
+        self.learned.limit(mark, self.sensitivity)
     }
 }
 
@@ -89,7 +91,7 @@ pub struct Device {
     /// When each rule last spoke of it.
     pub told: [Option<u64>; Rule::ALL.len()],
     pub path: Ring<(u64, i32, i32), POINTS>,
-    /// How sure anything is by now, 0 to 1.
+    /// How much speaks for a machine by now, 0 to 1.
     pub score: f64,
     /// The nearest it came to a machine, by [`Mark`].
     pub nearest: [f64; MARKS],
@@ -207,22 +209,26 @@ impl Device {
     fn judge(&mut self, mark: Mark, value: f64, now: u64, ground: &Ground) -> bool {
         let nearest = &mut self.nearest[mark as usize];
         *nearest = mark.nearer(*nearest, value);
-        self.enough(mark.fact().rule, now, ground.learned.confidence(mark, value), ground)
+        let rule = mark.fact().rule;
+        self.note(rule, ground.learned.score(mark, value), ground);
+        mark.reaches(value, ground.limit(mark)) && self.due(rule, now, ground)
     }
 
-    /// Notes how sure something is; true when that is enough and the rule is due.
-    fn enough(&mut self, rule: Rule, now: u64, confidence: f64, ground: &Ground) -> bool {
+    /// Notes how much something speaks for a machine.
+    fn note(&mut self, rule: Rule, score: f64, ground: &Ground) {
         if ground.rules[rule as usize] && !self.suppressed && !rule.is_note() {
-            self.score = self.score.max(confidence);
+            self.score = self.score.max(score);
         }
-        confidence >= ground.enough && self.due(rule, now, ground)
     }
 
     /// What was seen beside where people end; what is known of the path is the window.
     fn seen(&self, mark: Mark, value: f64, now: u64, text: String, ground: &Ground) -> Seen {
         let (rule, name) = (mark.fact().rule, mark.fact().name);
         let from = self.path.iter().next().map_or(now, |(from, ..)| from.min(now));
-        let (people, confidence) = (ground.learned.range(mark), ground.learned.certain);
+        let people = ground.learned.range(mark);
+        // No recording tells how often people do what is only a note.
+        let confidence =
+            if rule.is_note() { NOTED } else { ground.learned.confidence(ground.learned.score(mark, value)) };
         let features = vec![Feature::new(name, value, people.0, people.1)];
         Seen { rule, confidence, from, to: now, text, features, histogram: None, path: true, model: None }
     }

@@ -154,9 +154,17 @@ impl Mark {
         }
     }
 
-    /// The limit that lies half way from where people end to a perfect machine; of a ratio, by its logarithm.
-    pub fn half_way(self, people: f64) -> f64 {
+    /// What lies so far on the way from where people end to a perfect machine; of a ratio, by its logarithm.
+    pub fn along(self, people: f64, share: f64) -> f64 {
         let machine = self.fact().machine;
-        if self == Self::Tail { (people * machine).sqrt() } else { (people + machine) / 2.0 }
+        match self {
+            Self::Tail => people * (machine / people).powf(share),
+            _ => people + (machine - people) * share,
+        }
+    }
+
+    /// Whether it must last before it is told.
+    pub fn must_last(self) -> bool {
+        matches!(self, Self::Even | Self::Tail | Self::Hold | Self::HoldRange)
     }
 }

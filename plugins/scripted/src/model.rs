@@ -5,10 +5,7 @@
 
 use plugin_api::prelude::*;
 
-use crate::{
-    feature::{COUNT, Features, MEASURES, Side},
-    sensitivity::probability,
-};
+use crate::feature::{COUNT, Features, MEASURES, Side};
 
 /// Where on the way from the middle person to the farthest the knots of evidence are, and what each is worth.
 pub const SHARES: [f32; KNOTS] = [0.5, 0.75, 0.9, 0.97, 0.99, 0.998];
@@ -24,7 +21,7 @@ pub struct Model {
     pub version: String,
     measures: [Measure; COUNT],
     bias: f32,
-    /// The most it may be sure: nothing vouches for a source of people it has not seen but those it has.
+    /// The most it may say: nothing vouches for a source of people it has not seen but those it has.
     most: f64,
 }
 
@@ -73,8 +70,8 @@ impl Model {
         Self { version: String::new(), measures, bias, most: 1.0 }
     }
 
-    /// How sure these odds make.
-    pub fn confidence(&self, odds: f32) -> f64 {
+    /// How much odds speak for a machine, 0 to 1.
+    pub fn speaks(&self, odds: f32) -> f64 {
         probability(odds.into()).min(self.most)
     }
 
@@ -100,6 +97,11 @@ impl Model {
         parts.sort_by(|a, b| b.counts.total_cmp(&a.counts));
         parts
     }
+}
+
+/// The probability of these odds, given as a logarithm.
+pub fn probability(odds: f64) -> f64 {
+    1.0 / (1.0 + (-odds).exp())
 }
 
 /// Machines are above.

@@ -1,31 +1,26 @@
-//! How sure it must be before something is flagged, and how often that was wrong.
+//! How far beyond people something must be before it is flagged.
 
 use plugin_api::prelude::*;
 
 config! {
     /// How readily something is flagged.
+    #[derive(PartialOrd, Ord)]
     pub enum Sensitivity {
-        /// Only the clearest.
-        Lenient,
-        /// What is half way from where recorded people end to a perfect machine.
-        Balanced,
-        /// Also what the model alone is sure of, as far as it may be.
+        /// What is a third of the way from where recorded people end to a perfect machine.
         Strict,
+        /// Half way.
+        Balanced,
+        /// Three quarters of it.
+        Lenient,
     }
 }
 
 impl Sensitivity {
-    /// The least confidence of a flag.
-    pub fn confidence(self) -> f64 {
-        match self {
-            Self::Lenient => 0.95,
-            Self::Balanced => 0.86,
-            Self::Strict => 0.7,
-        }
-    }
-}
+    /// All of them, the one that flags the most first.
+    pub const ALL: [Self; 3] = [Self::Strict, Self::Balanced, Self::Lenient];
 
-/// The probability of these odds, given as a logarithm.
-pub fn probability(odds: f64) -> f64 {
-    1.0 / (1.0 + (-odds).exp())
+    /// How far from where people end to a perfect machine the limits are that were not fixed.
+    pub fn share(self) -> f64 {
+        [1.0 / 3.0, 0.5, 0.75][self as usize]
+    }
 }

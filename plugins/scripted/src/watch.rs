@@ -75,9 +75,14 @@ impl Watch {
         Ok(())
     }
 
-    /// How sure it is by now, at most, that anything was made by a program.
+    /// How much speaks by now, at most, for a program that made anything, 0 to 1.
     pub fn score(&self) -> f64 {
         self.score
+    }
+
+    /// How sure that makes: a probability, with people and tools equally frequent.
+    pub fn confidence(&self) -> f64 {
+        self.ground.learned.confidence(self.score)
     }
 
     /// The nearest to a machine that any device came by now.

@@ -6,14 +6,14 @@ use plotters::{
     backend::SVGBackend,
     chart::ChartBuilder,
     drawing::IntoDrawingArea,
-    element::Circle,
+    element::{Circle, EmptyElement, Text},
     series::LineSeries,
-    style::{BLACK, Color, RGBColor, WHITE},
+    style::{BLACK, Color, IntoFont, RGBColor, WHITE},
 };
 
 use crate::{score::Said, table::line};
 
-const BINS: [f64; 8] = [0.0, 0.1, 0.3, 0.5, 0.7, 0.86, 0.95, 1.0];
+const BINS: [f64; 8] = [0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0];
 
 /// One stretch of the curve.
 pub struct Bin {
@@ -32,13 +32,15 @@ pub fn bins(said: &[Said]) -> Vec<Bin> {
     let all = |scripted: bool| said.iter().filter(|said| said.scripted == scripted).count().max(1) as f64;
     let bin = |range: (f64, f64)| {
         let last = range.1 == 1.0;
-        let mine: Vec<&Said> =
-            said.iter().filter(|said| said.score >= range.0 && (said.score < range.1 || last)).collect();
+        let mine: Vec<&Said> = said
+            .iter()
+            .filter(|said| said.confidence >= range.0 && (said.confidence < range.1 || last))
+            .collect();
         let count = |scripted: bool| mine.iter().filter(|said| said.scripted == scripted).count();
         let (scripts, people) = (count(true) as f64 / all(true), count(false) as f64 / all(false));
         Bin {
             range,
-            said: mine.iter().map(|said| said.score).sum::<f64>() / mine.len().max(1) as f64,
+            said: mine.iter().map(|said| said.confidence).sum::<f64>() / mine.len().max(1) as f64,
             was: if mine.is_empty() { f64::NAN } else { scripts / (scripts + people) },
             count: (count(true), count(false)),
         }
@@ -48,10 +50,10 @@ pub fn bins(said: &[Said]) -> Vec<Bin> {
 
 /// The curve as a table.
 pub fn write(text: &mut String, bins: &[Bin]) {
-    *text += "\n### Calibration\n\n![calibration curve](calibration.svg)\n\nOf the row with each source and tool left out, by the highest confidence of each session.\n\n| confidence | mean | scripts among as many of each | sessions of scripts | of people |\n|---|---|---|---|---|\n";
+    *text += "\n### Calibration\n\n![calibration curve](calibration.svg)\n\nOf the row with each source and tool left out, by how sure each session's highest score makes.\n\n| confidence | mean | scripts among as many of each | sessions of scripts | of people |\n|---|---|---|---|---|\n";
     for bin in bins {
         let range = format!("{:.2} to {:.2}", bin.range.0, bin.range.1);
-        let said = format!("{:.3}", bin.said);
+        let said = if bin.was.is_nan() { "-".to_owned() } else { format!("{:.3}", bin.said) };
         let was = if bin.was.is_nan() { "-".to_owned() } else { format!("{:.1} %", 100.0 * bin.was) };
         line(text, &[&range, &said, &was, &bin.count.0, &bin.count.1]);
     }
@@ -68,23 +70,36 @@ fn svg(text: &mut String, bins: &[Bin]) -> Result<(), Box<dyn std::error::Error>
     let area = SVGBackend::with_string(text, (560, 420)).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
-        .caption("Said with this confidence … was a script in so many of 100", ("sans-serif", 16))
+        .caption("How sure it was, and how often it was a script", ("sans-serif", 16))
         .margin(12)
         .x_label_area_size(40)
-        .y_label_area_size(48)
-        .build_cartesian_2d(0.0..1.0, 0.0..100.0)?;
+        .y_label_area_size(52)
+        .build_cartesian_2d(-0.02..1.06, -4.0..106.0)?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
         .label_style(("sans-serif", 12))
-        .x_desc("confidence (people and scripts equally frequent)")
+        .x_labels(6)
+        .y_labels(6)
+        .y_label_formatter(&|share| format!("{share:.0}"))
+        .x_desc("confidence, mean of each stretch")
+        .y_desc("scripts of 100, were there as many of each")
         .draw()?;
     chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 100.0)], BLACK.mix(0.3)))?;
     let colour = RGBColor(0x1f, 0x61, 0x8d);
-    let points: Vec<(f64, f64)> =
-        bins.iter().filter(|bin| bin.was.is_finite()).map(|bin| (bin.said, 100.0 * bin.was)).collect();
-    chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
-    chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
+    // No line joins them: between them nothing was seen.
+    let seen = bins.iter().filter(|bin| bin.was.is_finite()).enumerate();
+    let point = |(place, bin): (usize, &Bin)| {
+        let (scripts, people) = bin.count;
+        let words = format!("{scripts} scripts, {people} people");
+        // Above each other, because many lie close together; to the left where there is no room on the right.
+        let shift =
+            if bin.said > 0.5 { (-120, 12 + 18 * (place as i32 % 2)) } else { (4, -20 - 20 * place as i32) };
+        EmptyElement::at((bin.said, 100.0 * bin.was))
+            + Circle::new((0, 0), 4, colour.filled())
+            + Text::new(words, shift, ("sans-serif", 12).into_font().color(&colour))
+    };
+    chart.draw_series(seen.map(point))?;
     area.present()?;
     Ok(())
 }

@@ -1,15 +1,20 @@
 //! All that is learned from some sessions: limits from people alone, the model and how sure each makes from both.
 
+use std::rc::Rc;
+
 use candor_scripted::{
+    Sensitivity,
     learned::Learned,
     mark::{MARKS, Mark},
-    model::Model,
+    model::{Model, probability},
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
+    capture::CAPTURES,
     fit::{self, Fit, round},
     session::Session,
+    sure::{self, Judged},
 };
 
 /// Sessions are parted into so many, so that what is calibrated has not seen their tools, nor, where there is only one
@@ -19,7 +24,10 @@ const PARTS: usize = 5;
 /// What is learned, as `model.json` has it; nothing else shapes what ships.
 pub fn learn(sessions: &[&Session]) -> Result<(String, Learned), String> {
     let fit = Fit::of(sessions);
-    let scale = fit::calibrate(&unseen(sessions));
+    let unseen = unseen(sessions);
+    let odds: Vec<(f64, bool)> =
+        unseen.iter().filter_map(|one| Some((one.odds?, one.session.row.scripted))).collect();
+    let scale = fit::calibrate(&odds);
     let (measures, bias) = fit.measures(scale);
     let limits = limits(sessions);
     let shown: Map<String, Value> = Mark::ALL
@@ -30,13 +38,18 @@ pub fn learn(sessions: &[&Session]) -> Result<(String, Learned), String> {
             (mark.fact().name.to_owned(), json!({"people": people, "limit": round(limit)}))
         })
         .collect();
+    let judged: Vec<Judged> =
+        unseen.iter().flat_map(|one| one.judged(scale, most(&sources(sessions)))).collect();
+    let sure = sure::learn(&judged, CAPTURES.len());
+    let knots: Vec<[f64; 2]> = sure.knots.iter().map(|knot| [round(knot.0), round(knot.1)]).collect();
     let count = |scripted: bool| sessions.iter().filter(|session| session.row.scripted == scripted).count();
     let model = json!({
-        "version": "scripted 2",
+        "version": "scripted 3",
         "from": format!("{} sessions of people, {} of tools; each as recorded, through a remote desktop and by a browser", count(false), count(true)),
         "licences": "people: SapiMouse (Apache-2.0 and MIT), DELBOT-Mouse (MIT), THEcorpus (MIT); tools: recordings made for this project",
         "limits": shown,
-        "certain": round(certain(sessions, &limits.map(|(_, limit)| limit))),
+        "certain": sure.certain.map(round),
+        "sure": knots,
         "most": round(most(&sources(sessions))),
         "bias": bias,
         "measures": measures,
@@ -52,7 +65,7 @@ fn limits(sessions: &[&Session]) -> [(Option<f64>, f64); MARKS] {
     Mark::ALL.map(|mark| {
         let (fact, end) = (mark.fact(), end(&people, mark));
         // Without people only a perfect machine is beyond them.
-        let limit = end.map_or(fact.machine, |end| mark.half_way(end));
+        let limit = end.map_or(fact.machine, |end| mark.along(end, Sensitivity::Balanced.share()));
         (end, fact.fixed.unwrap_or(limit))
     })
 }
@@ -61,20 +74,6 @@ fn limits(sessions: &[&Session]) -> [(Option<f64>, f64); MARKS] {
 fn end(people: &[&Session], mark: Mark) -> Option<f64> {
     let nearest = people.iter().map(|session| session.nearest[mark as usize]);
     Some(nearest.fold(f64::NAN, |a, b| mark.nearer(a, b))).filter(|end| !end.is_nan())
-}
-
-/// How sure a limit makes that is reached: tools and people equally frequent, and one more person than were seen
-/// reaching it (Laplace).
-fn certain(sessions: &[&Session], limits: &[f64; MARKS]) -> f64 {
-    let reaches = |session: &&&Session| {
-        Mark::ALL.into_iter().any(|mark| mark.reaches(session.nearest[mark as usize], limits[mark as usize]))
-    };
-    let share = |scripted: bool| {
-        let mine: Vec<_> = sessions.iter().filter(|session| session.row.scripted == scripted).collect();
-        let found = mine.iter().copied().filter(reaches).count();
-        (found as f64 + 1.0) / (mine.len() as f64 + 2.0)
-    };
-    share(true) / (share(true) + share(false))
 }
 
 /// The sources of people whose pointers were measured.
@@ -91,14 +90,38 @@ fn names<'a>(of: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     names
 }
 
-/// The most that the model may be sure: one source of people more than were seen may be one that it takes for scripts
+/// The most that the model may say: one source of people more than were seen may be one that it takes for scripts
 /// (Laplace's rule of succession).
 fn most(sources: &[&str]) -> f64 {
     1.0 - 1.0 / (sources.len() as f64 + 2.0)
 }
 
-/// The highest odds of each session by models that have learned nothing from its source of people or its tool.
-fn unseen(sessions: &[&Session]) -> Vec<(f64, bool)> {
+/// One session, with what has learned nothing from its source of people or its tool.
+struct Unseen<'a> {
+    session: &'a Session,
+    /// The highest odds, if it could be measured.
+    odds: Option<f64>,
+    learned: Rc<Learned>,
+}
+
+impl Unseen<'_> {
+    /// What the detector would have to go by at its end, in each way of recording.
+    fn judged(&self, scale: (f64, f64), most: f64) -> Vec<Judged> {
+        let model = self.odds.map_or(0.0, |odds| probability(odds * scale.0 + scale.1).min(most));
+        let judge = |nearest: &[f64; MARKS]| {
+            let marks = Mark::ALL.into_iter().filter(|mark| !mark.fact().rule.is_note());
+            let marks = || marks.clone().map(|mark| (mark, nearest[mark as usize]));
+            let near = marks().filter(|(mark, _)| !mark.must_last());
+            let near = near.map(|(mark, nearest)| self.learned.score(mark, nearest)).fold(model, f64::max);
+            let reached = marks().filter_map(|(mark, nearest)| self.learned.reached(mark, nearest)).max();
+            Judged { scripted: self.session.row.scripted, reached, speaks: near }
+        };
+        self.session.each.iter().map(judge).collect()
+    }
+}
+
+/// Every session, judged by what has learned nothing from its source of people or its tool.
+fn unseen<'a>(sessions: &[&'a Session]) -> Vec<Unseen<'a>> {
     let sources = sources(sessions);
     let tools = names(
         sessions.iter().filter(|session| session.row.scripted).map(|session| session.row.tool.as_str()),
@@ -114,14 +137,18 @@ fn unseen(sessions: &[&Session]) -> Vec<(f64, bool)> {
         };
         names.binary_search(&name.as_str()).unwrap_or(0) % parts
     };
-    let odds = |out: usize| {
+    let judged = |out: usize| {
         let others: Vec<&Session> = sessions.iter().copied().filter(|session| part(session) != out).collect();
         let model = Fit::of(&others).model((1.0, 0.0));
-        let mine =
-            sessions.iter().filter(|session| part(session) == out && !session.looks.is_empty()).copied();
-        mine.map(|session| (highest(&model, session), session.row.scripted)).collect::<Vec<_>>()
+        let learned = Rc::new(Learned::new(model.clone(), limits(&others)));
+        let mine = sessions.iter().copied().filter(|session| part(session) == out);
+        let judge = |session: &'a Session| {
+            let odds = (!session.looks.is_empty()).then(|| highest(&model, session));
+            Unseen { session, odds, learned: learned.clone() }
+        };
+        mine.map(judge).collect::<Vec<_>>()
     };
-    (0..parts).flat_map(odds).collect()
+    (0..parts).flat_map(judged).collect()
 }
 
 /// The highest odds of a session, of three looks in a row, as the detector has them.

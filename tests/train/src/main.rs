@@ -12,6 +12,7 @@ mod learn;
 mod manifest;
 mod score;
 mod session;
+mod sure;
 mod table;
 #[cfg(test)]
 mod tests;

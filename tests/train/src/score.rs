@@ -5,6 +5,8 @@
 pub struct Said {
     pub scripted: bool,
     pub score: f64,
+    /// How sure that makes.
+    pub confidence: f64,
     /// When it first flagged it, in seconds from where the script takes over.
     pub first: Option<f64>,
     /// By which rules, a bit each.
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_flag_before_the_script_takes_over_finds_nothing() {
-        let said = |scripted, score, first| Said { scripted, score, first, rules: 0 };
+        let said = |scripted, score, first| Said { scripted, score, confidence: score, first, rules: 0 };
         let scores = scores(&[
             said(true, 0.9, Some(20.0)),
             said(true, 0.9, Some(-30.0)),

@@ -36,8 +36,10 @@ pub struct Session {
     pub looks: Vec<Features>,
     /// Looks at it as other systems would have recorded it, to learn from.
     pub learn: Vec<Features>,
-    /// The nearest to a machine that it came, in any way of recording.
+    /// The nearest to a machine that it came, in any way of recording, …
     pub nearest: [f64; MARKS],
+    /// … and in each.
+    pub each: Vec<[f64; MARKS]>,
 }
 
 /// Does something with each item on every core; answers in their order.
@@ -80,6 +82,7 @@ fn session(folder: &Path, row: &Row, shipped: &Learned) -> Result<Session, Strin
         looks: Vec::new(),
         learn: Vec::new(),
         nearest: [f64::NAN; MARKS],
+        each: Vec::new(),
     };
     let captures = if row.redistribute { &CAPTURES[..] } else { &CAPTURES[..1] };
     for capture in captures {
@@ -89,6 +92,7 @@ fn session(folder: &Path, row: &Row, shipped: &Learned) -> Result<Session, Strin
             watch.take(&event, &mut |_, _| Ok(())).map_err(|error| error.to_string())?;
             looks.extend(watch.looked());
         }
+        session.each.push(watch.nearest());
         for (mark, nearest) in Mark::ALL.into_iter().zip(watch.nearest()) {
             let known = &mut session.nearest[mark as usize];
             *known = mark.nearer(*known, nearest);

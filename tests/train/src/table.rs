@@ -6,7 +6,7 @@ use std::{
     fmt::{Display, Write},
 };
 
-use candor_scripted::{Rule, learned::Learned, mark::Mark, watch::Watch};
+use candor_scripted::{Rule, Sensitivity, learned::Learned, mark::Mark, watch::Watch};
 use serde_json::{Value, json};
 
 use crate::{
@@ -75,7 +75,13 @@ pub fn run(
             };
             watch.take(event, told).map_err(|error| error.to_string())?;
         }
-        Ok(Said { scripted: session.row.scripted, score: watch.score(), first, rules })
+        Ok(Said {
+            scripted: session.row.scripted,
+            score: watch.score(),
+            confidence: watch.confidence(),
+            first,
+            rules,
+        })
     })
     .into_iter()
     .collect()
@@ -140,7 +146,7 @@ pub fn write(sessions: &[Session], folds: &Folds, shipped: &Learned) -> Result<(
                 &percent(scores.at_none),
                 &percent(scores.found),
                 &people(scores.people, scores.of),
-                &format!("{:.0} s", scores.seconds),
+                &if scores.seconds.is_nan() { "-".to_owned() } else { format!("{:.0} s", scores.seconds) },
             ],
         );
     };
@@ -152,7 +158,7 @@ pub fn write(sessions: &[Session], folds: &Folds, shipped: &Learned) -> Result<(
     use Rule::*;
     let rules = [
         ("without the model", without(&[Unlike])),
-        ("the model alone, `strict`", json!({ "rules": ["unlike"], "sensitivity": "strict" })),
+        ("the model alone", only(&[Unlike])),
         ("without keys, holds", without(&[Keys, Holds])),
         ("without smooth", without(&[Smooth])),
         ("without track", without(&[Track])),
@@ -240,11 +246,13 @@ fn marks(text: &mut String, sessions: &[Session], folds: &Folds, shipped: &Learn
             if end.is_nan() { "-".to_owned() } else { format!("{end:.3}") }
         };
         let from = |name: &'static str| move |session: &Session| session.row.source == name;
-        let limit = |learned: &Learned| format!("{:.3}", learned.limits[place]);
+        let limit = |learned: &Learned| format!("{:.3}", learned.limit(mark, Sensitivity::Balanced));
         let beyond = sessions
             .iter()
             .filter(|session| session.row.scripted)
-            .filter(|session| mark.reaches(session.nearest[place], shipped.limits[place]))
+            .filter(|session| {
+                mark.reaches(session.nearest[place], shipped.limit(mark, Sensitivity::Balanced))
+            })
             .count();
         let fold = |name: &str| folds.0.get(name).map_or("-".to_owned(), limit);
         line(

@@ -164,8 +164,10 @@ impl Device {
         let odds = model.odds(features);
         let smooth = self.odds.map_or(odds, |before| before + (odds - before) / LOOKS);
         self.odds = Some(smooth);
-        let confidence = model.confidence(smooth.min(odds));
-        if !self.enough(Rule::Unlike, now, confidence, ground) {
+        let score = ground.learned.score_of(smooth.min(odds));
+        let confidence = ground.learned.confidence(score);
+        self.note(Rule::Unlike, score, ground);
+        if confidence < ground.learned.enough() || !self.due(Rule::Unlike, now, ground) {
             return None;
         }
         let parts = model.parts(features);

@@ -34,8 +34,9 @@ impl Device {
         }
         for (place, since) in since.into_iter().enumerate() {
             let (Some(from), mark) = (since, LASTING[place]) else { continue };
-            if self.enough(mark.fact().rule, now, ground.learned.certain, ground) {
-                let value = f64::from(values[place].unwrap_or(0.0));
+            let value = f64::from(values[place].unwrap_or(0.0));
+            self.note(mark.fact().rule, ground.learned.score(mark, value), ground);
+            if self.due(mark.fact().rule, now, ground) {
                 let histogram = self.keys.as_ref().map(|keys| keys.beat.histogram());
                 let seen = self.seen(mark, value, now, says(mark, value), ground);
                 return Some(Seen { from, histogram, path: false, ..seen });
