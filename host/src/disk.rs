@@ -1,5 +1,7 @@
 //! Files that survive a power cut: written beside, synced, renamed, and the folder synced.
 
+#[cfg(unix)]
+use std::mem::MaybeUninit;
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -99,6 +101,13 @@ pub fn sync_folder(path: &Path) -> Result<()> {
 #[cfg(unix)]
 pub fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+/// The same into memory that may hold nothing yet.
+#[cfg(unix)]
+pub fn read_into(file: &File, offset: u64, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    let (read, _) = rustix::io::pread(file, buffer, offset)?;
+    Ok(read.len())
 }
 
 /// Reads at an offset; the number of bytes read, 0 at the end.

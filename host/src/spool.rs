@@ -12,6 +12,9 @@ use std::{
     time::Instant,
 };
 
+#[cfg(unix)]
+use std::mem::MaybeUninit;
+
 use plugin_api::call::ReadAt;
 
 use crate::{
@@ -58,11 +61,25 @@ pub struct Object {
 
 impl ReadAt for Object {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = disk::read_at(&self.file, offset, buffer)?;
-        if let Some(pace) = &self.pace {
-            pace.take(read);
-        }
-        Ok(read)
+        let most = self.most(buffer.len());
+        disk::read_at(&self.file, offset, &mut buffer[..most]).inspect(|read| self.wait(*read))
+    }
+
+    #[cfg(unix)]
+    fn read_into(&self, offset: u64, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+        let most = self.most(buffer.len());
+        disk::read_into(&self.file, offset, &mut buffer[..most]).inspect(|read| self.wait(*read))
+    }
+}
+
+impl Object {
+    /// How much is read at once: what a sink waits for stays short.
+    fn most(&self, len: usize) -> usize {
+        self.pace.as_ref().map_or(len, |pace| pace.piece().min(len))
+    }
+
+    fn wait(&self, read: usize) {
+        self.pace.iter().for_each(|pace| pace.take(read));
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the journal costs: a durable append against a bare write and fdatasync of as many bytes to the same disk, and
-//! how many bytes reach the disk for each that is journaled.
+//! What the journal costs: a durable append against a bare write and fdatasync of as many bytes to the same disk, how
+//! many bytes reach the disk for each that is journaled, and what each level of zstd makes of an object of records.
 //!
 //! `cargo bench -p candor-tests --bench journal`
 
@@ -7,13 +7,18 @@
 
 mod measure;
 
-use std::{fs::OpenOptions, path::Path, time::Duration};
+use std::{
+    fs::OpenOptions,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use divan::Bencher;
 use host::{
     clock::Clock,
     journal::{Journal, Options, Record},
 };
+use plugin_api::{prelude::*, testing::Harness};
 
 /// As long as the record of an interval with two devices.
 const BODY: usize = 2_500;
@@ -120,8 +125,58 @@ fn written() {
 #[cfg(not(target_os = "linux"))]
 fn written() {}
 
+/// What a seal of five minutes holds of activity, for an hour: lines as they are journaled, of somebody at work.
+fn hour() -> Vec<Vec<u8>> {
+    const SECOND: u64 = 1_000_000_000;
+    let mut activity = Harness::loaded_detector(candor_activity::candor_plugin(), json!({})).unwrap();
+    let mut seed = 1_u64;
+    let mut random = |most: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % most
+    };
+    activity.tick(SECOND).unwrap();
+    for second in 1..=3600 {
+        let now = second * SECOND;
+        let (dx, dy) = (random(100_000) as i32 - 50_000, random(100_000) as i32 - 50_000);
+        let class = KeyClass::ALL[random(9) as usize];
+        let at = now + random(SECOND);
+        activity
+            .feed(&[
+                Event::motion(now, Origin::Physical, 1, dx, dy, None),
+                Event::key_class(at, Origin::Physical, 2, class, true),
+                Event::key_class(at, Origin::Physical, 2, class, false),
+            ])
+            .unwrap();
+    }
+    activity.tick(3601 * SECOND).unwrap();
+    let line = |(seq, body): (usize, String)| {
+        format!("{{\"seq\":{seq},\"time\":\"2026-01-05T12:{seq:02}:00.000000Z\",{}\n", &body[1..])
+    };
+    let lines: Vec<_> =
+        activity.records().iter().map(|record| record.body.to_string()).enumerate().map(line).collect();
+    lines.chunks(5).map(|lines| lines.concat().into_bytes()).collect()
+}
+
+/// Why objects are compressed at level 5: what is beyond costs much and gives little.
+fn levels() {
+    let objects = hour();
+    let all: usize = objects.iter().map(Vec::len).sum();
+    println!("{} objects of five minutes of activity, {} bytes each", objects.len(), all / objects.len());
+    for level in [1, 3, 5, 7, 9, 15, 19] {
+        const TURNS: usize = 20;
+        let begun = Instant::now();
+        let mut bytes = 0;
+        for object in (0..TURNS).flat_map(|_| &objects) {
+            bytes += zstd::bulk::compress(object, level).unwrap().len();
+        }
+        let (each, count) = (begun.elapsed() / (TURNS * objects.len()) as u32, TURNS * objects.len());
+        println!("  level {level}: {} bytes, {:.0} us", bytes / count, each.as_secs_f64() * 1e6);
+    }
+}
+
 fn main() {
     divan::main();
     ratios();
     written();
+    levels();
 }

@@ -12,6 +12,9 @@ use std::{
 /// How long a reader sleeps at most before it looks whether it is to stop.
 const NAP: Duration = Duration::from_millis(100);
 
+/// How much is read at once at least.
+const LEAST: usize = 4 << 10;
+
 /// A rate that all readers of one sink share.
 #[derive(Debug)]
 pub struct Pace {
@@ -25,6 +28,11 @@ impl Pace {
     /// So many bytes a second.
     pub fn new(bytes_per_s: u64) -> Self {
         Self { bytes_per_s: bytes_per_s.max(1), next: Mutex::new(None), stopped: AtomicBool::new(false) }
+    }
+
+    /// How much is read at once: what goes in a moment.
+    pub fn piece(&self) -> usize {
+        usize::try_from(self.bytes_per_s / 4).unwrap_or(usize::MAX).max(LEAST)
     }
 
     /// Waits until so many bytes may be read.

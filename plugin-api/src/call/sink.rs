@@ -1,6 +1,6 @@
 //! Calls a sink, and reads back what it stored.
 
-use std::{ffi::c_void, ptr, sync::Arc};
+use std::{ffi::c_void, mem::MaybeUninit, ptr, slice, sync::Arc};
 
 use abi_stable::std_types::RSlice;
 use serde_json::Value;
@@ -15,6 +15,13 @@ use crate::{
 pub trait ReadAt: Sync {
     /// Reads at an offset; the number of bytes read, 0 at the end.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize>;
+
+    /// The same into memory that may hold nothing yet, which costs nothing more where the system can do it.
+    fn read_into(&self, offset: u64, buffer: &mut [MaybeUninit<u8>]) -> std::io::Result<usize> {
+        buffer.fill(MaybeUninit::new(0));
+        // SAFETY: all of it was just written.
+        self.read_at(offset, unsafe { buffer.assume_init_mut() })
+    }
 }
 
 impl ReadAt for [u8] {
@@ -46,13 +53,11 @@ unsafe extern "C" fn object_read_at(ctx: *const c_void, offset: u64, buffer: *mu
     if n == 0 {
         return 0;
     }
-    // SAFETY: `ctx` is the reader that `Sink::put` borrows; the caller's buffer has `n` bytes that may be written,
-    // and are zeroed first because a reader may look at them.
+    // SAFETY: `ctx` is the reader that `Sink::put` borrows; the caller's buffer has `n` bytes that may be written.
     let (bytes, buffer) = unsafe {
-        ptr::write_bytes(buffer, 0, n);
-        (*ctx.cast::<&dyn ReadAt>(), std::slice::from_raw_parts_mut(buffer, n))
+        (*ctx.cast::<&dyn ReadAt>(), slice::from_raw_parts_mut(buffer.cast::<MaybeUninit<u8>>(), n))
     };
-    bytes.read_at(offset, buffer).ok().and_then(|read| i64::try_from(read).ok()).unwrap_or(-1)
+    bytes.read_into(offset, buffer).ok().and_then(|read| i64::try_from(read).ok()).unwrap_or(-1)
 }
 
 /// A running sink; any thread may call it.

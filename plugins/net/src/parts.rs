@@ -18,8 +18,8 @@ use tokio::task::yield_now;
 
 use crate::{Run, Sent, Trouble, Upload, Uploads};
 
-/// How much is read before what is under way may go on: the host may hold reading up to keep to a bandwidth.
-const PIECE: usize = 64 << 10;
+/// How much is read before what is under way may go on; less where the host holds reading up to keep to a bandwidth.
+const PIECE: usize = 256 << 10;
 /// Stores take no more parts than this.
 const MOST: u64 = 10_000;
 

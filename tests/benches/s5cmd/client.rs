@@ -3,6 +3,7 @@
 use std::{
     env,
     fs::{self, File},
+    mem::MaybeUninit,
     os::unix::fs::FileExt,
     process::{Child, Command, Stdio, exit},
     sync::{
@@ -141,6 +142,11 @@ struct Bytes(File);
 impl ReadAt for Bytes {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.0.read_at(buffer, offset)
+    }
+
+    // As the agent does.
+    fn read_into(&self, offset: u64, buffer: &mut [MaybeUninit<u8>]) -> std::io::Result<usize> {
+        Ok(rustix::io::pread(&self.0, buffer, offset)?.0.len())
     }
 }
 
