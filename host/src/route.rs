@@ -42,7 +42,7 @@ pub use health::Health;
 pub use live::Live;
 pub use losses::Loss;
 use losses::Losses;
-pub use port::{Port, Pulse};
+pub use port::{Port, Pulse, Retry};
 
 /// What an instance is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

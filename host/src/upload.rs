@@ -63,6 +63,10 @@ pub trait Store: Send + Sync {
     fn tell(&self, failure: Option<&Failure>) {
         let _ = failure;
     }
+    /// Takes what to do when it learns that what was in the way may be gone.
+    fn on_retry(&self, now: Box<dyn Fn() + Send + Sync>) {
+        drop(now);
+    }
 }
 
 impl Store for call::Sink {
@@ -216,8 +220,7 @@ impl Upload {
 
     /// Tries what waits at once, for example when the network is back.
     pub fn hurry(&self) {
-        self.runs().iter().for_each(|run| lock(&run.plan).hurry());
-        self.spool.wake();
+        self.runs().iter().for_each(Run::hurry);
     }
 
     /// Stops all workers; the ids of those still busy after the deadline.

@@ -291,6 +291,13 @@ typedef struct CandorCauseVtable {
     void (*name)(const void *ctx, CandorStr name);
 } CandorCauseVtable;
 
+/* The extension "retry/1" of the host, for a sink that learns that what was in its way may be gone. */
+typedef struct CandorRetryVtable {
+    /* Has what failed tried again now, not at its time: context of the CandorHost. Any thread may call it, as long as
+     * the instance lives. */
+    void (*now)(const void *ctx);
+} CandorRetryVtable;
+
 /* What a library is: one per library, never freed. */
 typedef struct CandorPlugin {
     uint64_t magic; /* CANDOR_MAGIC */
@@ -381,6 +388,7 @@ CANDOR_SIZE(CandorFolderVtable, 8, 4);
 CANDOR_SIZE(CandorClockVtable, 8, 4);
 CANDOR_SIZE(CandorMetricsVtable, 8, 4);
 CANDOR_SIZE(CandorCauseVtable, 8, 4);
+CANDOR_SIZE(CandorRetryVtable, 8, 4);
 CANDOR_SIZE(CandorPlugin, 96, 56);
 CANDOR_AT(CandorPlugin, abi, 8, 8);
 CANDOR_AT(CandorPlugin, size, 12, 12);

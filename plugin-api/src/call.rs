@@ -50,6 +50,8 @@ pub trait Serve: Send + Sync {
     fn gauge(&self, name: &str, value: f64) {
         let _ = (name, value);
     }
+    /// Is told that what made calls fail may be over.
+    fn retry(&self) {}
 }
 
 /// Why a call failed.

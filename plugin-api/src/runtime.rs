@@ -23,6 +23,12 @@ impl Host {
         shim::state_folder(self.0).map(PathBuf::from)
     }
 
+    /// Has the host try now what a sink failed at, not at its time: what was in the way may be gone. Any thread of the
+    /// instance's may say so.
+    pub fn retry(&self) {
+        shim::retry(self.0);
+    }
+
     /// A way out for events at a time of the caller's own clock.
     pub fn out(&self, mono_ns: u64) -> Out<'static> {
         Out { host: self.0, mono_ns, unix_ns: 0 }

@@ -17,7 +17,9 @@ use crate::{
     Change, Error, Fault, Sink, Source,
     guard::guard,
     log, read,
-    v1::{self, CauseVtable, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, Report, Status},
+    v1::{
+        self, CauseVtable, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, Report, RetryVtable, Status,
+    },
 };
 
 mod detector;
@@ -114,6 +116,15 @@ pub(crate) fn gauge(host: &v1::Host, name: &str, value: f64) {
         if let Some(metrics) = (host.extension)(host.ctx, "metrics/1".into()).cast::<MetricsVtable>().as_ref()
         {
             (metrics.gauge)(host.ctx, name.into(), value);
+        }
+    }
+}
+
+pub(crate) fn retry(host: &v1::Host) {
+    // SAFETY: as in `emit`; the host answers null or a `RetryVtable` that lives as long as itself.
+    unsafe {
+        if let Some(retry) = (host.extension)(host.ctx, "retry/1".into()).cast::<RetryVtable>().as_ref() {
+            (retry.now)(host.ctx);
         }
     }
 }

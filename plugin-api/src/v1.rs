@@ -272,6 +272,14 @@ pub struct CauseVtable {
     pub name: unsafe extern "C" fn(*const c_void, RStr<'_>),
 }
 
+/// The extension `retry/1` of the host, for a sink that learns that what was in its way may be gone.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct RetryVtable {
+    /// Has what failed tried again now, not at its time: context of the [`Host`]. Any thread may call it, as long as the instance lives.
+    pub now: unsafe extern "C" fn(*const c_void),
+}
+
 /// What a library is: one per library, never freed.
 #[repr(C)]
 #[derive(StableAbi)]

@@ -58,6 +58,7 @@ fn main() {
         state_folder: state.path().display().to_string(),
         level: 3,
         pulse: Default::default(),
+        retry: Default::default(),
     };
     let stop = Arc::new(Stop::default());
     let detectors: Vec<_> = [(2, "activity"), (3, "scripted")]

@@ -110,6 +110,7 @@ structs! {
     CandorClockVtable = ClockVtable { mono_ns }
     CandorMetricsVtable = MetricsVtable { gauge }
     CandorCauseVtable = CauseVtable { name }
+    CandorRetryVtable = RetryVtable { now }
     CandorPlugin = Plugin { magic, abi, size, name, version, schema, source, detector, sink, extension }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     error::Result,
     load::{self, Loaded},
     log,
-    route::{Port, Pulse, Role, Router},
+    route::{Port, Pulse, Retry, Role, Router},
     scan::Found,
     status::Plugin,
     stop::{self, Stop, Worker},
@@ -255,6 +255,7 @@ fn instance(
         state_folder: state.display().to_string(),
         level: log::number(),
         pulse: Pulse::default(),
+        retry: Retry::default(),
     };
     debug!(plugin = entry.id, version = port.version, library = %loaded.path.display(), "loaded");
     Instance::new(port, loaded.plugin, loaded.path, check::options(entry))

@@ -113,6 +113,10 @@ impl Store for Sink {
         self.say(failure);
     }
 
+    fn on_retry(&self, now: Box<dyn Fn() + Send + Sync>) {
+        self.instance.port.retry.set(now);
+    }
+
     fn stop(&self) {
         if let Some(sink) = &*self.running() {
             Store::stop(&**sink);

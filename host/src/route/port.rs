@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -36,6 +36,19 @@ pub struct Port {
     pub level: u32,
     /// What its thread is doing.
     pub pulse: Pulse,
+    /// Has what a sink failed at tried again now.
+    pub retry: Retry,
+}
+
+/// What to do when a sink says that what was in its way may be gone.
+#[derive(Default)]
+pub struct Retry(Mutex<Option<Box<dyn Fn() + Send + Sync>>>);
+
+impl Retry {
+    /// Sets it.
+    pub fn set(&self, now: Box<dyn Fn() + Send + Sync>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
 }
 
 /// What an instance's thread is doing, for whoever looks from outside.
@@ -109,6 +122,10 @@ impl Serve for Port {
 
     /// For those who tune a detector; nobody looks at it here.
     fn gauge(&self, _: &str, _: f64) {}
+
+    fn retry(&self) {
+        self.retry.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|now| now());
+    }
 }
 
 impl Port {

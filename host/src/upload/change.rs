@@ -77,6 +77,14 @@ impl Upload {
             news: self.news.clone(),
             target,
         };
+        // Not to keep each other: the sink holds this, and the plan the sink.
+        let (plan, spool) = (Arc::downgrade(&run.plan), spool.clone());
+        run.target.store.on_retry(Box::new(move || {
+            if let Some(plan) = plan.upgrade() {
+                lock(&plan).hurry();
+                spool.wake();
+            }
+        }));
         let worker = run.clone();
         let thread = thread::Builder::new().name(name).spawn(move || worker.run()).map_err(|source| {
             Error::State { doing: "start a sink's thread", path: PathBuf::new(), source }

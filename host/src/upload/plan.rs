@@ -329,9 +329,10 @@ impl Plan {
         self.unnoted
     }
 
-    /// Tries at once whatever waits for its time.
+    /// Tries at once whatever waits for its time; should that fail, back-off begins anew.
     pub fn hurry(&mut self) {
         self.paused = None;
+        self.failures = self.failures.min(1);
         let now = Instant::now();
         self.open.values_mut().flat_map(|task| &mut task.waiting).for_each(|waiting| waiting.until = now);
     }

@@ -85,6 +85,12 @@ impl Run {
         lock(&self.plan).progress()
     }
 
+    /// Tries at once what waits for its time.
+    pub fn hurry(&self) {
+        lock(&self.plan).hurry();
+        self.spool.wake();
+    }
+
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }

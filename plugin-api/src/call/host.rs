@@ -7,7 +7,7 @@ use abi_stable::std_types::{RSlice, RStr};
 use super::{NAME, REASON, Serve};
 use crate::{
     read,
-    v1::{self, CauseVtable, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, Status},
+    v1::{self, CauseVtable, ClockVtable, Event, FolderVtable, Kind, MetricsVtable, RetryVtable, Status},
 };
 
 /// A host of one instance, behind the ABI.
@@ -91,11 +91,13 @@ unsafe extern "C" fn host_extension(ctx: *const c_void, id: RStr<'_>) -> *const 
     static FOLDER: FolderVtable = FolderVtable { state: host_state_folder };
     static METRICS: MetricsVtable = MetricsVtable { gauge: host_gauge };
     static CAUSE: CauseVtable = CauseVtable { name: host_cause };
+    static RETRY: RetryVtable = RetryVtable { now: host_retry };
     // SAFETY: as in `host_log`.
     match (read::text(id), unsafe { serve(ctx) }.state_folder()) {
         (Some("clock/1"), _) => ptr::from_ref(&CLOCK).cast(),
         (Some("metrics/1"), _) => ptr::from_ref(&METRICS).cast(),
         (Some("cause/1"), _) => ptr::from_ref(&CAUSE).cast(),
+        (Some("retry/1"), _) => ptr::from_ref(&RETRY).cast(),
         (Some("folder/1"), Some(_)) => ptr::from_ref(&FOLDER).cast(),
         _ => ptr::null(),
     }
@@ -116,4 +118,9 @@ unsafe extern "C" fn host_gauge(ctx: *const c_void, name: RStr<'_>, value: f64) 
         // SAFETY: as in `host_log`.
         unsafe { serve(ctx) }.gauge(name, value);
     }
+}
+
+unsafe extern "C" fn host_retry(ctx: *const c_void) {
+    // SAFETY: as in `host_log`.
+    unsafe { serve(ctx) }.retry();
 }

@@ -31,6 +31,7 @@ pub use options::{Config, Credentials};
 pub struct Gcs {
     config: Config,
     run: Arc<net::Run>,
+    watch: net::Watch,
     state: Option<PathBuf>,
     /// The bucket, once what opens it is known.
     ready: Mutex<Option<Arc<Bucket>>>,
@@ -85,7 +86,13 @@ impl Sink for Gcs {
         let options = Options::new(config, None)?;
         let run = Arc::new(net::Run::new(SINK, options.part_size, options.config.concurrency)?);
         let state = host.state_folder();
-        let gcs = Self { config: options.config, run, state, ready: Mutex::default() };
+        let gcs = Self {
+            config: options.config,
+            run,
+            watch: net::Watch::new(host),
+            state,
+            ready: Mutex::default(),
+        };
         // A key in a file is the config's to be right; one in the key store may come later.
         if gcs.config.credentials == Credentials::Chain {
             gcs.bucket()?;
@@ -101,7 +108,7 @@ impl Sink for Gcs {
     }
 
     fn put(&self, object: &Object<'_>) -> Result<(), Error> {
-        self.with(async |bucket| put::put(bucket, object).await)
+        self.watch.noting(self.with(async |bucket| put::put(bucket, object).await))
     }
 
     fn stop(&self) {

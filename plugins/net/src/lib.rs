@@ -1,6 +1,6 @@
 //! What the network sinks share: finding out why a request did not arrive, step by step if asked, and saying it twice,
 //! once for the person and once for whoever runs the network. Also TLS roots, proxies and sizes in configs, the
-//! operating system's key store, the runtime, reading back, and notes of uploads that are under way.
+//! operating system's key store, noticing that the network is back, the runtime, reading back, and notes of uploads that are under way.
 //!
 //! Nothing here sends an object: each sink's SDK does that, and asks here what its errors mean.
 
@@ -20,6 +20,7 @@ mod size;
 mod tls;
 mod uploads;
 pub mod usual;
+mod watch;
 pub mod way;
 
 pub use back::{There, get};
@@ -36,4 +37,5 @@ pub use size::{bytes, loopback};
 pub use tls::{Roots, roots};
 pub use uploads::{Sent, Upload, Uploads, hex};
 pub use usual::Credentials;
+pub use watch::Watch;
 pub use way::Way;

@@ -28,6 +28,7 @@ pub struct S3 {
     options: options::Options,
     client: aws_sdk_s3::Client,
     run: net::Run,
+    watch: net::Watch,
     /// Notes of uploads that are under way, if there is a place for them.
     uploads: Option<net::Uploads>,
     /// Whether the store knows `If-None-Match`; until it says otherwise it does.
@@ -46,7 +47,8 @@ impl Sink for S3 {
         let config = &options.config;
         let store = format!("{} {} {}", options.way.place, config.bucket, config.prefix);
         let uploads = host.state_folder().map(|state| net::Uploads::new(&state, &store));
-        Ok(Self { options, client, run, uploads, conditional: AtomicBool::new(true) })
+        let watch = net::Watch::new(host);
+        Ok(Self { options, client, run, watch, uploads, conditional: AtomicBool::new(true) })
     }
 
     fn probe(&self, report: &mut dyn FnMut(Value)) -> Result<(), Error> {
@@ -56,7 +58,7 @@ impl Sink for S3 {
     }
 
     fn put(&self, object: &Object<'_>) -> Result<(), Error> {
-        self.options.way.call(&self.run, put::put(self, object))
+        self.watch.noting(self.options.way.call(&self.run, put::put(self, object)))
     }
 
     fn stop(&self) {

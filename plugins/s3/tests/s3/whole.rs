@@ -4,13 +4,19 @@
 use std::{
     fs,
     io::Write,
+    net::Ipv4Addr,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use age::secrecy::ExposeSecret;
 use libtest_mimic::Trial;
 use plugin_api::prelude::*;
-use rig::{Desk, KeyStore, until};
+use rig::{
+    Desk, KeyStore,
+    http::{Act, Front},
+    run, until,
+};
 
 use crate::{config, folder, get, list, sink, trial, weed, with};
 
@@ -18,6 +24,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         trial("a_store_is_proved_by_its_url_and_what_was_removed_is_named", verified_by_url),
         trial("no_more_is_sent_than_the_line_is_to_bear", paced),
+        trial("what_waits_is_sent_as_soon_as_the_network_is_back", back),
         trial("nothing_in_the_spool_or_the_bucket_can_be_read_without_the_key", encrypted),
         trial("keys_in_the_key_store_open_the_bucket_and_are_in_no_output", kept),
         trial("a_key_typed_on_a_terminal_is_not_shown", typed),
@@ -182,4 +189,26 @@ fn no_key_store() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success() && said.contains("key store"), "{said}");
     assert!(said.contains("key_store"), "the block for the network's people names the cause: {said}");
+}
+
+/// An address that this machine gets while the agent waits.
+const LATER: &str = "10.9.9.9";
+
+fn back() {
+    let front = Front::at((Ipv4Addr::UNSPECIFIED, 0).into(), weed().plain, |_| Act::Pass);
+    let endpoint = format!("endpoint = \"http://{LATER}:{}\"\nallow_http = true", front.address.port());
+    let options = format!("{endpoint}\npath_style = true\nprefix = \"back\"\nprofile = \"agent\"");
+    let desk = Desk::storing("s3", &options, "");
+    let agent = desk.start(&[]);
+    let mut due = Instant::now();
+    agent.wait("back-off to take a while", |status| {
+        let sink = &status["sinks"]["s3"];
+        let left = sink["retry_in_s"].as_f64().filter(|_| sink["code"] == "no_route").unwrap_or_default();
+        due = Instant::now() + Duration::from_secs_f64(left);
+        left > 10.0
+    });
+    run("ip", &["address", "add", &format!("{LATER}/32"), "dev", "lo"]);
+    agent.wait("what waits to be stored", |status| status["sinks"]["s3"]["sent"].as_u64() > Some(0));
+    assert!(Instant::now() < due, "it was stored at its time, not when the network came back");
+    assert!(agent.stop().success());
 }
