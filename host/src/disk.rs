@@ -103,11 +103,14 @@ pub fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize>
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
-/// The same into memory that may hold nothing yet.
+/// The same into memory that may hold nothing yet; what was read.
 #[cfg(unix)]
-pub fn read_into(file: &File, offset: u64, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
-    let (read, _) = rustix::io::pread(file, buffer, offset)?;
-    Ok(read.len())
+pub fn read_into<'a>(
+    file: &File,
+    offset: u64,
+    buffer: &'a mut [MaybeUninit<u8>],
+) -> io::Result<&'a mut [u8]> {
+    Ok(rustix::io::pread(file, buffer, offset)?.0)
 }
 
 /// Reads at an offset; the number of bytes read, 0 at the end.

@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     disk::{self, Doing},
     error::{Error, Result},
-    seal::{BlobEntry, Cipher, Manifest, Tombstone, cipher::SUFFIX},
+    seal::{BlobEntry, Cipher, Manifest, Sums, Tombstone, cipher::SUFFIX},
     spool::Spool,
 };
 
@@ -249,8 +249,8 @@ impl Outbox {
         let key = format!("{}{SUFFIX}", blob.key);
         let bytes = cipher.encrypt(&bytes).doing("encrypt", &from)?;
         disk::write(&spool.path(&key), &bytes)?;
-        let (len, sha256) = (bytes.len() as u64, disk::hex(&disk::sha256(&bytes)));
-        Ok(Some(BlobEntry { key, len, sha256, ..blob.clone() }))
+        let Sums { sha256, crc32 } = Sums::of(&bytes);
+        Ok(Some(BlobEntry { key, len: bytes.len() as u64, sha256, crc32, ..blob.clone() }))
     }
 
     /// Makes the moves of blobs durable.

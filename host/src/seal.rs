@@ -26,7 +26,7 @@ pub mod cipher;
 mod manifest;
 
 pub use cipher::Cipher;
-pub use manifest::{BlobEntry, Manifest, ObjectEntry, Share, Tombstone, key, media_type, signed};
+pub use manifest::{BlobEntry, Manifest, ObjectEntry, Share, Sums, Tombstone, key, media_type, signed};
 
 const LEVEL: i32 = 5;
 /// How long a gap record may be to be told whole in a manifest.
@@ -156,11 +156,13 @@ fn object(
         bytes = cipher.encrypt(&bytes).doing("encrypt", &path)?;
     }
     disk::write(&path, &bytes)?;
+    let Sums { sha256, crc32 } = Sums::of(&bytes);
     Ok(ObjectEntry {
         key,
         kind: kind.to_owned(),
         len: bytes.len() as u64,
-        sha256: disk::hex(&disk::sha256(&bytes)),
+        sha256,
+        crc32,
         records: lines.len() as u64,
         seq: lines.iter().map(|(seq, _)| *seq).collect(),
     })

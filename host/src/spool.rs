@@ -8,22 +8,20 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
-
-#[cfg(unix)]
-use std::mem::MaybeUninit;
-
-use plugin_api::call::ReadAt;
 
 use crate::{
     disk::{self, Doing},
     error::{Error, Result},
     journal::files::Head,
-    seal::{self, Manifest, Share},
-    upload::Pace,
+    seal::{self, Manifest, Share, Sums},
 };
+
+mod object;
+
+pub use object::Object;
 
 /// One seal, by its manifest's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,46 +38,6 @@ impl Seal {
     /// The manifest's key.
     pub fn key(&self) -> String {
         seal::key(&self.device, self.first, self.last)
-    }
-}
-
-/// A sealed object, blob or manifest, open for reading.
-#[derive(Debug)]
-pub struct Object {
-    /// The name in the store.
-    pub key: String,
-    /// Length in bytes.
-    pub len: u64,
-    /// SHA-256 of the bytes.
-    pub sha256: [u8; 32],
-    /// For example `application/zstd`.
-    pub media_type: String,
-    /// How fast it may be read.
-    pub pace: Option<Arc<Pace>>,
-    file: File,
-}
-
-impl ReadAt for Object {
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = self.most(buffer.len());
-        disk::read_at(&self.file, offset, &mut buffer[..most]).inspect(|read| self.wait(*read))
-    }
-
-    #[cfg(unix)]
-    fn read_into(&self, offset: u64, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
-        let most = self.most(buffer.len());
-        disk::read_into(&self.file, offset, &mut buffer[..most]).inspect(|read| self.wait(*read))
-    }
-}
-
-impl Object {
-    /// How much is read at once: what a sink waits for stays short.
-    fn most(&self, len: usize) -> usize {
-        self.pace.as_ref().map_or(len, |pace| pace.piece().min(len))
-    }
-
-    fn wait(&self, read: usize) {
-        self.pace.iter().for_each(|pace| pace.take(read));
     }
 }
 
@@ -292,16 +250,14 @@ impl Spool {
         })
     }
 
-    /// Opens an object and checks that its bytes are what was sealed.
-    pub fn object(&self, key: &str, sha256: &str) -> Result<Object> {
-        let path = self.path(key);
-        let file = File::open(&path).doing("open", &path)?;
-        let (len, sum) = sum(&file).doing("read", &path)?;
-        if disk::hex(&sum) != sha256 {
-            return Err(Error::Damaged { path, text: "its bytes are not those that were sealed".into() });
-        }
-        let media_type = seal::media_type(key).to_owned();
-        Ok(Object { key: key.to_owned(), len, sha256: sum, media_type, pace: None, file })
+    /// Opens an object whose bytes have to be what was sealed.
+    pub fn object(&self, key: &str, len: u64, sums: &Sums) -> Result<Object> {
+        Object::open(&self.path(key), key, len, sums)
+    }
+
+    /// What is said of one whose bytes are others.
+    pub fn spoiled(&self, key: &str) -> Error {
+        Error::Damaged { path: self.path(key), text: "its bytes are not those that were sealed".into() }
     }
 
     /// Opens what no manifest lists, a manifest itself: its bytes are checked by the one after it, in the store.
@@ -309,8 +265,7 @@ impl Spool {
         let path = self.path(key);
         let file = File::open(&path).doing("open", &path)?;
         let (len, sha256) = sum(&file).doing("read", &path)?;
-        let (key, media_type) = (key.to_owned(), seal::media_type(key).to_owned());
-        Ok(Object { key, len, sha256, media_type, pace: None, file })
+        Ok(Object::unchecked(file, key, len, sha256))
     }
 
     /// Removes what a crash left between a seal's first file and its `sealed` frame: everything of this device after

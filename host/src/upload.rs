@@ -19,7 +19,7 @@ use crate::{
     clock,
     disk::{self, Doing},
     error::Result,
-    seal::{Manifest, cipher::SUFFIX, media_type},
+    seal::{Manifest, Sums, cipher::SUFFIX, media_type},
     spool::{Object, Seal, Spool},
 };
 
@@ -120,7 +120,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { parallel: 4, bandwidth: None }
+        Self { parallel: 8, bandwidth: None }
     }
 }
 
@@ -244,16 +244,16 @@ struct Listed<'a> {
     key: &'a str,
     kind: &'a str,
     len: u64,
-    sha256: &'a str,
+    sums: Sums,
     media_type: &'a str,
     is_blob: bool,
 }
 
 impl Listed<'_> {
-    fn part(&self) -> Part {
+    fn part(self) -> Part {
         Part {
             key: self.key.to_owned(),
-            sha256: Some(self.sha256.to_owned()),
+            sums: Some(self.sums),
             media_type: self.media_type.to_owned(),
             len: self.len,
         }
@@ -265,7 +265,7 @@ fn parts(manifest: &Manifest) -> impl Iterator<Item = Listed<'_>> {
         key: &object.key,
         kind: &object.kind,
         len: object.len,
-        sha256: &object.sha256,
+        sums: object.sums(),
         media_type: media_type(&object.key),
         is_blob: false,
     });
@@ -273,7 +273,7 @@ fn parts(manifest: &Manifest) -> impl Iterator<Item = Listed<'_>> {
         key: &blob.key,
         kind: &blob.kind,
         len: blob.len,
-        sha256: &blob.sha256,
+        sums: blob.sums(),
         media_type: if blob.key.ends_with(SUFFIX) { media_type(&blob.key) } else { &blob.media_type },
         is_blob: true,
     });

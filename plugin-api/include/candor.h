@@ -197,7 +197,8 @@ typedef struct CandorObject {
     CandorStr media_type;
     CandorStr metadata; /* a JSON object of strings to keep beside the bytes where the store can */
     const void *ctx;
-    /* Reads at an offset into a buffer of n bytes: bytes read, 0 at the end, negative on error. */
+    /* Reads at an offset into a buffer of n bytes: bytes read, 0 at the end, negative on error. The host checks what it
+     * reads: bytes that are not what was sealed are an error before the end, so a sink has no need to. */
     int64_t (*read_at)(const void *ctx, uint64_t offset, uint8_t *buffer, size_t n);
 } CandorObject;
 

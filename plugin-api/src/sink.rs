@@ -33,8 +33,8 @@ pub trait Sink: Sized + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Stores one object; returns once it is durable. The same object again is fine, other bytes under
-    /// the same key are [`Fault::Conflict`](crate::Fault::Conflict).
+    /// Stores one object; returns once it is durable. What can't be read to its end must not be stored: so the host says
+    /// that it is damaged. The same object again is fine, other bytes under the same key are [`Fault::Conflict`](crate::Fault::Conflict).
     fn put(&self, object: &Object<'_>) -> Result<(), Error>;
 
     /// Makes running calls return soon.

@@ -206,7 +206,7 @@ pub struct Object<'a> {
     pub metadata: RStr<'a>,
     /// First argument of `read_at`.
     pub ctx: *const c_void,
-    /// Reads at an offset into a buffer of `n` bytes: bytes read, 0 at the end, negative on error. May be called from several threads at once until `put` returns.
+    /// Reads at an offset into a buffer of `n` bytes: bytes read, 0 at the end, negative on error. The host checks what it reads: bytes that are not what was sealed are an error before the end, so a sink has no need to. May be called from several threads at once until `put` returns.
     pub read_at: unsafe extern "C" fn(*const c_void, u64, *mut u8, usize) -> i64,
 }
 

@@ -34,7 +34,7 @@ mod linux {
         control::{self, Request},
         disk, identity,
         journal::files::Head,
-        seal::{Chain, Manifest, ObjectEntry},
+        seal::{Chain, Manifest, ObjectEntry, Sums},
         spool::Spool,
         upload::Delivered,
     };
@@ -284,14 +284,15 @@ mod linux {
                     "v=1/device={}/kind={kind}/date=2026-01-{day:02}/{seq:020}-{seq:020}.ndjson.zst",
                     identity.id
                 );
-                let (len, sha256) = (bytes.len() as u64, disk::hex(&disk::sha256(&bytes)));
+                let Sums { sha256, crc32 } = Sums::of(&bytes);
                 place(&spool.path(&key), &bytes);
                 let seq = [seq].into_iter().collect();
                 manifest.objects.push(ObjectEntry {
                     key,
                     kind: kind.to_owned(),
-                    len,
+                    len: bytes.len() as u64,
                     sha256,
+                    crc32,
                     records: 1,
                     seq,
                 });

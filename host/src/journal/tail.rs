@@ -16,10 +16,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    disk,
     error::Result,
     outbox::{Entry, Outbox},
-    seal::{self, BlobEntry},
+    seal::{self, BlobEntry, Sums},
 };
 
 /// What the last quarter of the reserve is kept for.
@@ -132,13 +131,15 @@ impl Tail {
         let mut text = std::mem::take(&mut self.text);
         line::payload(&mut text, self.next, &stamp, record);
         if let Some(blob) = &record.blob {
+            let Sums { sha256, crc32 } = Sums::of(&blob.bytes);
             let entry = Entry {
                 blob: BlobEntry {
                     key: seal::blob_key(&self.head.device, self.next, stamp.date(), &blob.media_type),
                     kind: record.kind.clone(),
                     seq: self.next,
                     len: blob.bytes.len() as u64,
-                    sha256: disk::hex(&disk::sha256(&blob.bytes)),
+                    sha256,
+                    crc32,
                     media_type: blob.media_type.clone(),
                 },
                 instance: record.instance.clone(),

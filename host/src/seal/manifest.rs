@@ -3,8 +3,8 @@
 //! ```json
 //! {"manifest":1,"device":"<id>","first":1,"last":120,"previous":null,
 //!  "public_key":"…","sinks":{"desk":{"from":1},"archive":{"from":1,"kinds":["activity"]}},
-//!  "objects":[{"key":"v=1/…/<first>-<last>.ndjson.zst","kind":"activity","len":812,"sha256":"…","records":3,"seq":[[1,2],[5,5]]}],
-//!  "blobs":[{"key":"v=1/…/_blob/…","kind":"screenshot","seq":5,"len":90112,"sha256":"…","media_type":"image/webp"}],
+//!  "objects":[{"key":"v=1/…/<first>-<last>.ndjson.zst","kind":"activity","len":812,"sha256":"…","crc32":305419896,"records":3,"seq":[[1,2],[5,5]]}],
+//!  "blobs":[{"key":"v=1/…/_blob/…","kind":"screenshot","seq":5,"len":90112,"sha256":"…","crc32":305419896,"media_type":"image/webp"}],
 //!  "gaps":[{"seq":6,"reason":"damaged","first_seq":3,"last_seq":4,"count":2,"text":"…"}],
 //!  "tombstones":[{"seq":2,"kind":"screenshot","key":"v=1/…/_blob/…","time":"2026-02-25T12:00:00.000000Z","reason":"deleted","text":"…"}],
 //!  "signature":"…"}
@@ -24,7 +24,7 @@
 //! kind, or `_blob`) whose numbers lie between `from_seq` and `to_seq` may be missing in the stores `missing_from`;
 //! `of_device` names the chain where that is not this one. No number is missing by it.
 //!
-//! An object or blob that is encrypted has `.age` after its key; `len` and `sha256` are of the bytes that are sent.
+//! An object or blob that is encrypted has `.age` after its key; `len` and sums are of the bytes that are sent.
 //!
 //! The first 16 bytes of the SHA-256 of `public_key` (ed25519, hex) are the device's id, and `signature` is its holder's
 //! over the line as it would be without that last field: with the store alone anybody can check that a manifest is the
@@ -38,6 +38,7 @@ use serde_json::{Map, Value, json};
 
 use super::Chain;
 use crate::{
+    disk,
     error::{Error, Result},
     identity::Key,
     journal::Runs,
@@ -102,10 +103,35 @@ pub struct ObjectEntry {
     pub len: u64,
     /// SHA-256 of the bytes.
     pub sha256: String,
+    /// CRC-32 of the bytes, by which they are checked each time they are sent: it costs next to nothing.
+    pub crc32: u32,
     /// How many records.
     pub records: u64,
     /// Their numbers.
     pub seq: Runs,
+}
+
+impl ObjectEntry {
+    /// By what its bytes are told.
+    pub fn sums(&self) -> Sums {
+        Sums { sha256: self.sha256.clone(), crc32: self.crc32 }
+    }
+}
+
+/// What bytes are told by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// SHA-256, in hex.
+    pub sha256: String,
+    /// CRC-32.
+    pub crc32: u32,
+}
+
+impl Sums {
+    /// The sums of these.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { sha256: disk::hex(&disk::sha256(bytes)), crc32: crc32fast::hash(bytes) }
+    }
 }
 
 /// A blob.
@@ -121,8 +147,17 @@ pub struct BlobEntry {
     pub len: u64,
     /// SHA-256 of the bytes.
     pub sha256: String,
+    /// CRC-32 of the bytes, by which they are checked each time they are sent: it costs next to nothing.
+    pub crc32: u32,
     /// For example `image/webp`.
     pub media_type: String,
+}
+
+impl BlobEntry {
+    /// By what its bytes are told.
+    pub fn sums(&self) -> Sums {
+        Sums { sha256: self.sha256.clone(), crc32: self.crc32 }
+    }
 }
 
 /// What stands for a blob that was deleted before it could leave.

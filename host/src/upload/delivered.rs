@@ -13,6 +13,7 @@ use super::file_name;
 use crate::{
     disk::{self, Doing},
     error::Result,
+    seal::Sums,
     spool::{Seal, Spool},
 };
 
@@ -52,8 +53,8 @@ pub struct Refused {
     pub time: String,
     /// Length in bytes.
     pub len: u64,
-    /// SHA-256 of its bytes, where a manifest says so.
-    pub sha256: Option<String>,
+    /// By what its bytes are told, where a manifest says so.
+    pub sums: Option<Sums>,
     /// For example `application/zstd`.
     pub media_type: String,
 }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    seal::Sums,
     spool::{Seal, Spool},
 };
 
@@ -51,8 +52,8 @@ const AGAIN: Place = (Phase::Records, u64::MAX);
 pub struct Part {
     /// The key.
     pub key: String,
-    /// SHA-256 of its bytes, but for a manifest.
-    pub sha256: Option<String>,
+    /// By what its bytes are told, but for a manifest.
+    pub sums: Option<Sums>,
     /// For example `application/zstd`.
     pub media_type: String,
     /// Length in bytes.
@@ -350,14 +351,10 @@ impl Plan {
     }
 
     fn again(&mut self, refused: Refused) {
-        let part = Part {
-            key: refused.key,
-            sha256: refused.sha256,
-            media_type: refused.media_type,
-            len: refused.len,
-        };
+        let part =
+            Part { key: refused.key, sums: refused.sums, media_type: refused.media_type, len: refused.len };
         self.pending += 1;
-        self.pending_bytes += if part.sha256.is_some() { part.len } else { 0 };
+        self.pending_bytes += if part.sums.is_some() { part.len } else { 0 };
         let none =
             || Task { seal: None, fresh: VecDeque::new(), waiting: Vec::new(), flying: 0, ends: false };
         self.open.entry(AGAIN).or_insert_with(none).fresh.push_back(part);

@@ -166,8 +166,8 @@ impl Run {
     }
 
     fn send(&self, job: Job) {
-        let opened = match &job.part.sha256 {
-            Some(sha256) => self.spool.object(&job.part.key, sha256),
+        let opened = match &job.part.sums {
+            Some(sums) => self.spool.object(&job.part.key, job.part.len, sums),
             None => self.spool.whole_object(&job.part.key),
         };
         let outcome = match opened {
@@ -175,7 +175,12 @@ impl Run {
             Ok(mut object) => {
                 job.part.media_type.clone_into(&mut object.media_type);
                 object.pace.clone_from(&self.pace);
-                self.target.store.put(&object).map_or_else(Outcome::Failed, |()| Outcome::Sent)
+                match self.target.store.put(&object) {
+                    // Whatever the sink made of that: these bytes are never what was sealed.
+                    _ if object.is_spoiled() => Outcome::Unreadable(self.spool.spoiled(&job.part.key)),
+                    Ok(()) => Outcome::Sent,
+                    Err(failure) => Outcome::Failed(failure),
+                }
             }
         };
         let told = lock(&self.plan).done(job, outcome);

@@ -55,7 +55,10 @@ impl<'a> Object<'a> {
         let read = unsafe { (self.0.read_at)(self.0.ctx, offset, buffer.as_mut_ptr(), buffer.len()) };
         match usize::try_from(read) {
             Ok(read) if read <= buffer.len() => Ok(read),
-            _ => Err(Error::new(Fault::Other, "the object can't be read from the spool")),
+            _ => Err(Error::new(
+                Fault::Malformed,
+                "the object can't be read, or is damaged; see `candor verify`",
+            )),
         }
     }
 }

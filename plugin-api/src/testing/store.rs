@@ -39,7 +39,7 @@ pub fn stores(plugin: &'static Plugin, config: &Value, state_folder: &str) -> Ve
         ("refuses what is not a key", Suite::bad_keys),
         ("lists what is below a prefix, and no more", Suite::lists),
         ("removes, and doesn't mind what isn't there", Suite::removes),
-        ("refuses bytes that aren't what the object says, and stores nothing", Suite::spoiled),
+        ("refuses what can't be read or isn't as long as it says, and stores nothing", Suite::spoiled),
         ("stores a large object piece by piece", Suite::large),
         ("stores many at once, the same one too", Suite::at_once),
         ("ends a call when it is stopped", Suite::stops),
@@ -100,6 +100,17 @@ fn put_as(
 impl ReadAt for &[u8] {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         ReadAt::read_at(&**self, offset, buffer)
+    }
+}
+
+/// Bytes of which the last ones can't be read: so the host tells a sink that they are not what was sealed.
+struct Broken<'a>(&'a [u8]);
+
+impl ReadAt for Broken<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read_at(offset, buffer)?;
+        let is_last = read > 0 && offset + read as u64 == self.0.len() as u64;
+        if is_last { Err(io::ErrorKind::InvalidData.into()) } else { Ok(read) }
     }
 }
 
@@ -282,8 +293,8 @@ impl Suite<'_> {
             let bytes = noise(17, len);
             let all = bytes.as_slice();
             let key = |what| self.key(&format!("spoiled/{name} {what}"));
-            let other = sha256(b"other");
-            fails("other bytes", put_as(&sink, &key("bytes"), len as u64, other, &all), Fault::Malformed)?;
+            let broken = put_as(&sink, &key("bytes"), len as u64, sha256(all), &Broken(all));
+            fails("can't be read to its end", broken, Fault::Malformed)?;
             let short = put_as(&sink, &key("short"), len as u64 + 1, sha256(all), &all);
             fails("too short", short, Fault::Malformed)?;
             let long = put_as(&sink, &key("long"), len as u64 - 1, sha256(&all[..len - 1]), &all);

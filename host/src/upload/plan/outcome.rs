@@ -88,7 +88,7 @@ impl Plan {
             code: failure.cause.clone(),
             time: clock::rfc3339(Clock::system().unix_ns()),
             len: part.len,
-            sha256: part.sha256,
+            sums: part.sums,
             media_type: part.media_type,
         };
         if let Some(device) = refused.device().filter(|_| refused.conflict) {
@@ -104,7 +104,7 @@ impl Plan {
         self.pending = self.pending.saturating_sub(1);
         // Of manifests the bytes are not counted.
         self.pending_bytes =
-            self.pending_bytes.saturating_sub(if part.sha256.is_some() { part.len } else { 0 });
+            self.pending_bytes.saturating_sub(if part.sums.is_some() { part.len } else { 0 });
     }
 }
 

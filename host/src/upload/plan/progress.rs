@@ -7,7 +7,7 @@ use plugin_api::{Fault, v1::Status};
 use super::{NOTE, OPEN, OPEN_FAILING, Part, Phase, Place, Plan, Task};
 use crate::{
     spool::Seal,
-    upload::{Failure, parts},
+    upload::{Failure, Listed, parts},
 };
 
 impl Plan {
@@ -42,7 +42,7 @@ impl Plan {
             Ok(manifest) => {
                 let wanted = parts(&manifest)
                     .filter(|part| self.target.wants(part.kind) && part.is_blob == (phase == Phase::Blobs));
-                task.fresh = wanted.map(|part| part.part()).collect();
+                task.fresh = wanted.map(Listed::part).collect();
             }
             Err(error) if error.is_gone() => {
                 let left = if phase == Phase::Blobs { entry.blobs } else { entry.objects };
@@ -130,5 +130,5 @@ impl Plan {
 
 /// The manifest of a seal, to send.
 fn manifest(seal: &Seal) -> Part {
-    Part { key: seal.key(), sha256: None, media_type: "application/json".into(), len: 0 }
+    Part { key: seal.key(), sums: None, media_type: "application/json".into(), len: 0 }
 }

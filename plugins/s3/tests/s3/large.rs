@@ -164,7 +164,7 @@ fn lost_note() {
 
 fn given_up() {
     let (sink, _state) = sink(with(config(weed().plain), json!({"prefix": "given/up"})));
-    let bytes = noise(41, LEN);
+    let bytes = noise(41, LEN - 1);
     let failure = sink.instance.put(&plugin_api::call::Object {
         key: "large",
         len: LEN as u64,
