@@ -13,7 +13,7 @@ use crate::{
     keys::{HOLDS, INTERVALS, Keys, Lasting, Measured, SHORT},
     learned::Learned,
     mark::{MARKS, Mark},
-    period::{Beat, Kept},
+    period::{Beat, Kept, Varied},
     pointer::{Moved, Pointer},
     provenance::Kind,
     repeat::WAYS,
@@ -170,6 +170,7 @@ impl Device {
             let began = self.motion.push(now, pointer);
             if began {
                 self.strokes.push(now);
+                self.shown(self.strokes.varied(), Mark::Entropy);
             }
             let seen = if began { self.began(now, ground) } else { self.steps(now, ground) };
             let seen = seen.or_else(|| if moved.ended { self.ways(now, ground) } else { None });
@@ -187,13 +188,15 @@ impl Device {
                 return self.look(now, ground);
             }
             self.clicks.push(now);
+            self.shown(self.clicks.varied(), Mark::Entropy);
             self.motion.click(button.position);
             return self.clicks(now, ground);
         }
         let key = event.key()?;
         let keys = self.keys.get_or_insert_with(|| Box::new(Keys::new()));
         let interval = keys.push(now, key)?;
-        let measured = keys.measure();
+        let (measured, varied) = (keys.measure(), keys.beat.varied());
+        self.shown(varied, Mark::KeyEntropy);
         self.typed(now, interval, &measured, ground)
     }
 
@@ -203,6 +206,16 @@ impl Device {
         let (limit, nearest) = (ground.limit(mark), self.nearest[mark as usize]);
         let farther = if mark.nearer(limit, nearest) == limit { nearest } else { limit };
         (limit, if nearest.is_nan() { mark.anything() } else { farther })
+    }
+
+    /// Takes what is only shown beside what rules read.
+    fn shown(&mut self, varied: Option<Varied>, entropy: Mark) {
+        let Some(varied) = varied else { return };
+        let round = varied.round.filter(|_| entropy == Mark::Entropy);
+        for (mark, value) in [(entropy, Some(varied.entropy)), (Mark::Round, round)] {
+            let nearest = &mut self.nearest[mark as usize];
+            *nearest = mark.nearer(*nearest, value.map_or(f64::NAN, f64::from));
+        }
     }
 
     /// Takes what a rule reads; true when that is enough for it to speak.
@@ -232,4 +245,15 @@ impl Device {
         let features = vec![Feature::new(name, value, people.0, people.1)];
         Seen { rule, confidence, from, to: now, text, features, histogram: None, path: true, model: None }
     }
+}
+
+/// How varied times are, beside people's.
+fn varied(beat: &Beat, [entropy, round]: [Mark; 2], ground: &Ground) -> impl Iterator<Item = Feature> {
+    let varied = beat.varied();
+    let values =
+        [(entropy, varied.map(|varied| varied.entropy)), (round, varied.and_then(|varied| varied.round))];
+    let ranges = values.map(|(mark, value)| (mark.fact().name, value, ground.learned.range(mark)));
+    let feature =
+        |(name, value, (low, high)): (_, Option<f32>, _)| Some(Feature::new(name, value?.into(), low, high));
+    ranges.into_iter().filter_map(feature)
 }

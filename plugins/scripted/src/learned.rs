@@ -101,6 +101,9 @@ impl Learned {
 
     /// The farthest limit that a value reaches.
     pub fn reached(&self, mark: Mark, value: f64) -> Option<Sensitivity> {
+        if mark.is_only_shown() {
+            return None;
+        }
         let reaches = |sensitivity: &Sensitivity| mark.reaches(value, self.limit(mark, *sensitivity));
         // The nearest limit of all comes first.
         Sensitivity::ALL.into_iter().take_while(reaches).last()
@@ -113,7 +116,7 @@ impl Learned {
             return AT_LIMIT[place];
         }
         let (people, limit) = (self.people[mark as usize], self.limit(mark, Sensitivity::Balanced));
-        if people.is_nan() || mark.reaches(people, value) || value.is_nan() {
+        if people.is_nan() || mark.reaches(people, value) || value.is_nan() || mark.is_only_shown() {
             return AMONG_PEOPLE;
         }
         let way = ((value - people) / (limit - people)).clamp(0.0, 1.0);
@@ -160,7 +163,8 @@ mod tests {
         for mark in Mark::ALL {
             let limits = Sensitivity::ALL.map(|sensitivity| learned.limit(mark, sensitivity));
             assert!(mark.reaches(limits[1], limits[0]) && mark.reaches(limits[2], limits[1]), "{limits:?}");
-            assert_eq!(learned.reached(mark, limits[2]), Some(Sensitivity::Lenient), "{mark:?}");
+            let reached = (!mark.is_only_shown()).then_some(Sensitivity::Lenient);
+            assert_eq!(learned.reached(mark, limits[2]), reached, "{mark:?}");
             assert!(mark.allows(limits[2]), "{mark:?}");
         }
     }

@@ -181,8 +181,9 @@ impl Detector for Scripted {
         }
         let mut learned = Learned::shipped()?;
         for (name, limit) in &config.marks {
-            let Some(mark) = Mark::ALL.into_iter().find(|mark| mark.fact().name == name) else {
-                let known: Vec<&str> = Mark::ALL.iter().map(|mark| mark.fact().name).collect();
+            let limited = || Mark::ALL.into_iter().filter(|mark| !mark.is_only_shown());
+            let Some(mark) = limited().find(|mark| mark.fact().name == name) else {
+                let known: Vec<&str> = limited().map(|mark| mark.fact().name).collect();
                 return refused(format!("marks: {name} is not known; write some of {}", known.join(", ")));
             };
             if !mark.allows(*limit) {

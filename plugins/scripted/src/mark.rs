@@ -12,6 +12,10 @@ pub enum Mark {
     Beat,
     /// By how much, as a share, the times between strokes differ: four fifths by less.
     Pace,
+    /// The entropy of the times between clicks or strokes, in bits.
+    Entropy,
+    /// The share of times between clicks or strokes, beyond chance, that are multiples of a round time.
+    Round,
     /// The share of steps that go on like the one before.
     Steps,
     /// The share of long steps that equal those a pattern before.
@@ -38,6 +42,8 @@ pub enum Mark {
     Even,
     /// The longest time between keys over the middle one.
     Tail,
+    /// The entropy of the times between keys, in bits.
+    KeyEntropy,
     /// The middle hold of keys, in milliseconds.
     Hold,
     /// Between how much the middle four fifths of key holds lie, in milliseconds.
@@ -47,7 +53,7 @@ pub enum Mark {
 }
 
 /// How many there are.
-pub const MARKS: usize = 18;
+pub const MARKS: usize = 21;
 
 /// One mark's name, the rule that reads it, what a perfect machine shows, and the limit where it is fixed.
 pub struct Fact {
@@ -66,6 +72,8 @@ impl Mark {
     pub const ALL: [Self; MARKS] = [
         Self::Beat,
         Self::Pace,
+        Self::Entropy,
+        Self::Round,
         Self::Steps,
         Self::Pattern,
         Self::Strokes,
@@ -79,6 +87,7 @@ impl Mark {
         Self::Flat,
         Self::Even,
         Self::Tail,
+        Self::KeyEntropy,
         Self::Hold,
         Self::HoldRange,
         Self::ClickHold,
@@ -90,6 +99,8 @@ impl Mark {
             // Stricter than half way: no recording has somebody who taps in time as well as they can.
             Self::Beat => ("beat", Rule::Period, 1.0, Some(0.9)),
             Self::Pace => ("pace", Rule::Period, 0.0, None),
+            Self::Entropy => ("entropy", Rule::Period, 0.0, None),
+            Self::Round => ("round", Rule::Period, 1.0, None),
             Self::Steps => ("steps", Rule::Steps, 1.0, None),
             Self::Pattern => ("pattern", Rule::Steps, 1.0, None),
             Self::Strokes => ("strokes", Rule::Strokes, 1.0, None),
@@ -104,6 +115,7 @@ impl Mark {
             Self::Flat => ("flat", Rule::Reach, 0.0, None),
             Self::Even => ("even", Rule::Keys, 1.0, None),
             Self::Tail => ("tail", Rule::Keys, 1.0, None),
+            Self::KeyEntropy => ("key_entropy", Rule::Keys, 0.0, None),
             // Four standard deviations below the mean of 168,960 people's averages, 116.25 ms (SD 23.88).
             Self::Hold => ("hold_ms", Rule::Holds, 0.0, Some(20.7)),
             // No published figure was found: a tenth of the usual hold. Fingers are not that even.
@@ -145,6 +157,7 @@ impl Mark {
     pub fn common(self) -> f64 {
         match self {
             Self::Pace | Self::Reach | Self::Flat => 1.5,
+            Self::Entropy | Self::KeyEntropy => 5.0,
             Self::Smooth => 10.0,
             Self::Tail => 500.0,
             Self::Hold | Self::ClickHold => 250.0,
@@ -161,6 +174,12 @@ impl Mark {
             Self::Tail => people * (machine / people).powf(share),
             _ => people + (machine - people) * share,
         }
+    }
+
+    /// Whether it is only shown beside what rules read: people who tap in time have times of few lengths, and what
+    /// delivers input at round times makes everybody's round.
+    pub fn is_only_shown(self) -> bool {
+        matches!(self, Self::Entropy | Self::Round | Self::KeyEntropy)
     }
 
     /// Whether it must last before it is told.

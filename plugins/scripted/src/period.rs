@@ -3,7 +3,7 @@
 //! People's intervals match the one before within 3 % about as often as chance has it; even trained tappers vary by
 //! about a twentieth. What a coarse clock makes equal doesn't count: the intervals must be long beside its tick.
 
-use crate::order::Ordered;
+use crate::{order::Ordered, spread::entropy};
 
 /// A rhythm may have so many steps.
 const LAGS: usize = 8;
@@ -19,6 +19,15 @@ const COARSEST: u32 = 16 * MILLISECOND;
 const HELD_BACK: u32 = 2_000 * MILLISECOND;
 /// How many intervals are kept for the evidence.
 const KEPT: usize = 64;
+/// So many of the last ones tell how varied they are, which is looked at once in so many.
+const VARIED: usize = 32;
+const EVERY: u32 = 8;
+/// In microseconds: round times that programs wait for. Finer ones are clocks.
+const ROUND: [u32; 5] = [50_000, 100_000, 200_000, 250_000, 500_000];
+/// Between how many of these times the middle half of the intervals must lie, so that chance hits few of them, …
+const APART: u32 = 2;
+/// … and by which part of it an interval may miss one.
+const MISS: u32 = 16;
 
 /// The beat of one stream of events.
 pub struct Beat {
@@ -29,6 +38,19 @@ pub struct Beat {
     matched: [u64; LAGS],
     /// An interval must be so many of the clock's ticks long.
     ticks: u32,
+    /// Intervals since it was looked at how varied they are.
+    since: u32,
+    varied: Option<Varied>,
+}
+
+/// How varied the last [`VARIED`] intervals are.
+#[derive(Clone, Copy, Debug)]
+pub struct Varied {
+    /// The entropy of their lengths in quarters of an octave, in bits.
+    pub entropy: f32,
+    /// By how much more of them than by chance are multiples of a round time, as a share of the rest; where they lie far
+    /// enough apart.
+    pub round: Option<f32>,
 }
 
 /// A beat that was kept.
@@ -49,7 +71,7 @@ pub struct Kept {
 impl Beat {
     /// No events yet; an interval must be at least `ticks` of the clock's ticks long to say anything.
     pub fn new(ticks: u32) -> Self {
-        Self { last: None, intervals: Ordered::new(), matched: [0; LAGS], ticks }
+        Self { last: None, intervals: Ordered::new(), matched: [0; LAGS], ticks, since: 0, varied: None }
     }
 
     /// Takes one event.
@@ -59,6 +81,7 @@ impl Beat {
             // The clock was set back, or it is the first one.
             self.intervals.clear();
             self.matched = [0; LAGS];
+            self.varied = None;
             return;
         };
         let interval = u32::try_from(interval / 1_000).unwrap_or(u32::MAX);
@@ -67,6 +90,42 @@ impl Beat {
             *matched = *matched << 1 | u64::from(same);
         }
         self.intervals.push(interval);
+        self.since += 1;
+        // It costs as much as several signals.
+        if self.since >= EVERY {
+            self.since = 0;
+            self.varied = self.vary();
+        }
+    }
+
+    /// How varied the last intervals were when that was last looked at.
+    pub fn varied(&self) -> Option<Varied> {
+        self.varied
+    }
+
+    fn vary(&self) -> Option<Varied> {
+        self.middle(VARIED as u32)?;
+        let mut these = [0; VARIED];
+        these
+            .iter_mut()
+            .zip(self.intervals.last().iter().rev())
+            .for_each(|(place, interval)| *place = interval);
+        let mut counts = [0u16; 4 * 32];
+        for interval in these {
+            let octave = interval.max(4).ilog2();
+            counts[(4 * octave + (interval.max(4) >> (octave - 2) & 3)) as usize] += 1;
+        }
+        let entropy = entropy(&counts)?;
+        these.sort_unstable();
+        let apart = these[VARIED * 3 / 4].saturating_sub(these[VARIED / 4]);
+        let chance = 2.0 / MISS as f32;
+        let hits = |step: u32| {
+            let off = |interval: &u32| (interval % step).min(step - interval % step);
+            these.iter().filter(|interval| off(interval) <= step / MISS).count() as f32 / VARIED as f32
+        };
+        let steps = ROUND.into_iter().filter(|step| apart >= APART * step);
+        let round = steps.map(|step| ((hits(step) - chance) / (1.0 - chance)).max(0.0)).reduce(f32::max);
+        Some(Varied { entropy, round })
     }
 
     /// How the last `of` intervals keep a beat, if at least this share of them does and as far as the clock is fine
@@ -210,6 +269,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn waits_of_round_times_show_and_people_s_are_of_many_lengths() {
+        let mut noise = random();
+        let mut varied = |next: &mut dyn FnMut(f64) -> f64| {
+            let (mut beat, mut now) = (Beat::new(16), 1e9);
+            for _ in 0..64 {
+                beat.push(now as u64);
+                now += next(noise()) * 1e6 + noise() * 4e5;
+            }
+            beat.varied().unwrap()
+        };
+        let person = varied(&mut |chance| 300.0 * 20f64.powf(chance));
+        assert!(person.entropy > 3.0 && person.round.unwrap() < 0.4, "{person:?}");
+        let picks = varied(&mut |chance| [500.0, 1_500.0, 3_000.0][(chance * 3.0) as usize]);
+        assert!(picks.entropy < 1.8 && picks.round.unwrap() > 0.9, "{picks:?}");
+        let pause = varied(&mut |_| 900.0);
+        assert!(pause.entropy < 0.1 && pause.round.is_none(), "{pause:?}");
     }
 
     #[test]

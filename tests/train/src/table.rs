@@ -258,7 +258,7 @@ fn marks(text: &mut String, sessions: &[Session], folds: &Folds, shipped: &Learn
         line(
             text,
             &[
-                &format!("`{}`", mark.fact().name),
+                &format!("`{}`{}", mark.fact().name, if mark.is_only_shown() { " (only shown)" } else { "" }),
                 &end(&from("sapimouse")),
                 &end(&from("delbot")),
                 &end(&from("thecorpus")),

@@ -28,8 +28,9 @@ impl Device {
                 off * 100.0,
                 kept.lag
             );
-            let histogram = Some(self.strokes.histogram());
-            return Some(Seen { histogram, ..self.seen(Mark::Pace, off, now, text, ground) });
+            let mut seen = self.seen(Mark::Pace, off, now, text, ground);
+            seen.features.extend(varied(&self.strokes, [Mark::Entropy, Mark::Round], ground));
+            return Some(Seen { histogram: Some(self.strokes.histogram()), ..seen });
         }
         let equal = self.motion.equal_strokes()?;
         if !self.judge(Mark::Strokes, equal, now, ground) {
@@ -207,6 +208,8 @@ impl Device {
         let mut seen = self.seen(mark, share, now, text, ground);
         let median = f64::from(median) / 1_000.0;
         seen.features.push(Feature { name: "median_ms", value: median, people: None });
+        let entropy = if what == "keys" { Mark::KeyEntropy } else { Mark::Entropy };
+        seen.features.extend(varied(beat, [entropy, Mark::Round], ground));
         Seen { from, histogram: Some(beat.histogram()), path: what != "keys", ..seen }
     }
 }

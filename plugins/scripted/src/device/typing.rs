@@ -37,8 +37,11 @@ impl Device {
             let value = f64::from(values[place].unwrap_or(0.0));
             self.note(mark.fact().rule, ground.learned.score(mark, value), ground);
             if self.due(mark.fact().rule, now, ground) {
-                let histogram = self.keys.as_ref().map(|keys| keys.beat.histogram());
-                let seen = self.seen(mark, value, now, says(mark, value), ground);
+                let mut seen = self.seen(mark, value, now, says(mark, value), ground);
+                let beat = self.keys.as_ref().map(|keys| &keys.beat);
+                let histogram = beat.map(Beat::histogram);
+                let shown = [Mark::KeyEntropy, Mark::Round];
+                seen.features.extend(beat.into_iter().flat_map(|beat| varied(beat, shown, ground)));
                 return Some(Seen { from, histogram, path: false, ..seen });
             }
         }
