@@ -4,12 +4,14 @@
 //! `FOLDER/manifest.csv` whose licence lets what is learned from them be shipped (`redistribute = yes`), then prints
 //! the tables of the README: each session judged by limits and a model that have learned nothing from its source of
 //! people or its tool, which it writes there too. `--check` only compares `model.json` with what it would write; `--tables` keeps all files.
+//! `--probes` plays recordings that say where input came from through what is shipped.
 
 mod capture;
 mod curve;
 mod fit;
 mod learn;
 mod manifest;
+mod probe;
 mod score;
 mod session;
 mod sure;
@@ -38,26 +40,28 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (task, folder) = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["--check", folder] => (Task::Check, *folder),
+        ["--probes", folder] => {
+            return ended(probe::check(Path::new(folder)), "the detector fails these probes");
+        }
         ["--tables", folder] => (Task::Tables, *folder),
         [folder] if !folder.starts_with('-') => (Task::Train, *folder),
         _ => {
             eprintln!(
-                "usage: candor-train [--check | --tables] FOLDER; FOLDER holds manifest.csv and the traces it names"
+                "usage: candor-train [--check | --tables | --probes] FOLDER; FOLDER holds manifest.csv and the traces it names"
             );
             return ExitCode::FAILURE;
         }
     };
-    match train(Path::new(folder), task) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            eprintln!("model.json is not what this data gives");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("candor-train: {error}");
-            ExitCode::FAILURE
-        }
+    ended(train(Path::new(folder), task), "model.json is not what this data gives")
+}
+
+fn ended(result: Result<bool, String>, wrong: &str) -> ExitCode {
+    match result {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => eprintln!("{wrong}"),
+        Err(error) => eprintln!("candor-train: {error}"),
     }
+    ExitCode::FAILURE
 }
 
 fn train(folder: &Path, task: Task) -> Result<bool, String> {
