@@ -133,7 +133,7 @@ fn missing(config: &Config, entry: &Entry, found: &[Found]) -> String {
 }
 
 /// Has the plugin look at its config; a sink isn't created, since that may make folders.
-fn create(config: &Config, entry: &Entry, role: Role, found: &Found) -> Result<()> {
+pub fn create(config: &Config, entry: &Entry, role: Role, found: &Found) -> Result<()> {
     let Loaded { plugin, .. } = load::open(&found.path)?;
     let options = options(entry);
     let result = match role {

@@ -111,7 +111,9 @@ fn detector(name: &str, config: &Config, found: &[Found]) -> Result<(&'static Pl
         let options = check::options(&entry);
         let one = Config { detector: vec![entry], source: vec![], sink: vec![], ..config.clone() };
         if let Some(matched) = check::matches(&one, found).into_iter().next() {
-            return Ok((load::open(&matched.outcome?.0.path)?.plugin, options));
+            let (library, _) = matched.outcome?;
+            check::create(&one, matched.entry, matched.role, library)?;
+            return Ok((load::open(&library.path)?.plugin, options));
         }
     }
     let Some(library) = found.iter().find(|found| found.name == name) else {

@@ -128,10 +128,13 @@ fn options_come_from_the_config() {
     shelf.configure("[[detector]]\nplugin = \"scripted\"\nenabled = false\nrules = [\"steps\"]\n");
     let out = shelf.replay(&["--detector", "scripted"], &[&script], b"");
     assert!(said(&out).contains("nothing found in 600 signals of 299 s"), "{}", said(&out));
-    shelf.configure("[[detector]]\nplugin = \"scripted\"\nrule = [\"steps\"]\n");
-    let out = shelf.replay(&["--detector", "scripted"], &[&script], b"");
-    let error = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(!out.status.success() && error.contains("agent.toml:"), "{error}");
+    for (wrong, key) in [("rule = [\"steps\"]", "rule"), ("marks = { smoth = 0.1 }", "smoth")] {
+        shelf.configure(&format!("[[detector]]\nplugin = \"scripted\"\n{wrong}\n"));
+        let out = shelf.replay(&["--detector", "scripted"], &[&script], b"");
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(!out.status.success() && error.contains("agent.toml:") && error.contains(key), "{error}");
+        assert!(!error.contains("s.ndjson"), "it isn't the trace's fault: {error}");
+    }
 }
 
 #[test]

@@ -50,9 +50,9 @@ fn draw(text: &mut String, path: &[Point], person: &[Point]) -> Drawn {
     area.fill(&WHITE)?;
     let parts = area.split_evenly((2, 2));
     ways(&parts[0], "This window: the pointer's path, pixels", path, THIS)?;
-    ways(&parts[1], "A typical person's", person, PERSON)?;
+    ways(&parts[1], "A typical person's, on a scale of its own", person, PERSON)?;
     speeds(&parts[2], "This window: its speed, pixels a second", path, THIS)?;
-    speeds(&parts[3], "A typical person's", person, PERSON)?;
+    speeds(&parts[3], "A typical person's, on a scale of its own", person, PERSON)?;
     area.present()?;
     Ok(())
 }
@@ -89,9 +89,11 @@ fn speeds(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> D
     let speed = |pair: &[Point]| {
         let took = pair[1].0 - pair[0].0;
         let way = (pair[1].1 - pair[0].1).hypot(pair[1].2 - pair[0].2);
-        (pair[1].0, if took > 0.0 && took <= PAUSE { way / took } else { 0.0 })
+        let speed = if took > 0.0 && took <= PAUSE { way / took } else { 0.0 };
+        // Level from one place to the next: that is all that is known.
+        [(pair[0].0, speed), (pair[1].0, speed)]
     };
-    let speeds: Vec<(f64, f64)> = points.windows(2).map(speed).collect();
+    let speeds: Vec<(f64, f64)> = points.windows(2).flat_map(speed).collect();
     let (first, last) = range(speeds.iter().map(|speed| speed.0));
     let (_, fastest) = range(speeds.iter().map(|speed| speed.1));
     let mut chart = ChartBuilder::on(area)
