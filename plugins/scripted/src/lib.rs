@@ -26,6 +26,7 @@ mod stroke;
 #[cfg(test)]
 mod tests;
 mod track;
+mod tremor;
 pub mod watch;
 mod whole;
 

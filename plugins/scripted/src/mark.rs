@@ -28,6 +28,10 @@ pub enum Mark {
     Ways,
     /// How far most pieces of the path stray from the smoothest curve, in percent of their length.
     Smooth,
+    /// By how much most pieces of the path tremble at 8 to 12 Hz, in percent of their length.
+    Tremor,
+    /// How much of what is off the smoothest curve is noise, as a share.
+    White,
     /// The share of ways that are straight lines, to the pixel.
     Straight,
     /// The share of places that are on an earlier track.
@@ -53,7 +57,7 @@ pub enum Mark {
 }
 
 /// How many there are.
-pub const MARKS: usize = 21;
+pub const MARKS: usize = 23;
 
 /// One mark's name, the rule that reads it, what a perfect machine shows, and the limit where it is fixed.
 pub struct Fact {
@@ -80,6 +84,8 @@ impl Mark {
         Self::Spots,
         Self::Ways,
         Self::Smooth,
+        Self::Tremor,
+        Self::White,
         Self::Straight,
         Self::Track,
         Self::Jumps,
@@ -107,6 +113,8 @@ impl Mark {
             Self::Spots => ("spots", Rule::Spots, 1.0, None),
             Self::Ways => ("ways", Rule::Ways, 1.0, None),
             Self::Smooth => ("smooth", Rule::Smooth, 0.0, None),
+            Self::Tremor => ("tremor", Rule::Smooth, 0.0, None),
+            Self::White => ("white", Rule::Smooth, 1.0, None),
             Self::Straight => ("straight", Rule::Smooth, 1.0, None),
             Self::Track => ("track", Rule::Track, 1.0, None),
             // All of them; and it is only a note, since touch screens and slow remote connections tell no ways.
@@ -159,6 +167,7 @@ impl Mark {
             Self::Pace | Self::Reach | Self::Flat => 1.5,
             Self::Entropy | Self::KeyEntropy => 5.0,
             Self::Smooth => 10.0,
+            Self::Tremor => 2.0,
             Self::Tail => 500.0,
             Self::Hold | Self::ClickHold => 250.0,
             // No published figure was found: a tenth of the usual hold. Fingers are not that even.
@@ -179,7 +188,7 @@ impl Mark {
     /// Whether it is only shown beside what rules read: people who tap in time have times of few lengths, and what
     /// delivers input at round times makes everybody's round.
     pub fn is_only_shown(self) -> bool {
-        matches!(self, Self::Entropy | Self::Round | Self::KeyEntropy)
+        matches!(self, Self::Entropy | Self::Round | Self::Tremor | Self::White | Self::KeyEntropy)
     }
 
     /// Whether it must last before it is told.

@@ -4,7 +4,7 @@ use crate::{
     feature::{self, CLICKS, Click, Features, STROKES},
     repeat::Ways,
     ring::Ring,
-    smooth::Smooth,
+    smooth::{Beside, Smooth},
     spread::Numbers,
     stroke::{Pen, Stroke},
     track::Track,
@@ -28,7 +28,7 @@ const DRAG: u64 = 2_000_000_000;
 pub struct Pointer {
     pen: Pen,
     pub(crate) ways: Ways,
-    smooth: Smooth,
+    pub(crate) smooth: Smooth,
     /// Whether the last ways were straight lines, as far as they could have been others.
     straight: Ring<bool, STRAIGHT>,
     track: Track,
@@ -50,8 +50,8 @@ pub struct Pointer {
 pub struct Moved {
     /// Whether a stroke has ended.
     pub ended: bool,
-    /// How far most of the last pieces stray from the smoothest curve, in percent.
-    pub stray: Option<f32>,
+    /// What the last pieces have beside the smoothest curve.
+    pub(crate) beside: Option<Beside>,
     /// The share of the last ways that are straight lines.
     pub straight: Option<f32>,
     /// The share of the last places that are on an earlier track.
@@ -82,7 +82,7 @@ impl Pointer {
     /// Takes a position, in pixels.
     pub fn motion(&mut self, now: u64, x: f32, y: f32) -> Moved {
         (self.moved, self.still) = (now, 0);
-        let (stray, again) = (self.smooth.push(now, x, y), self.track.push(now, x, y));
+        let (beside, again) = (self.smooth.push(now, x, y), self.track.push(now, x, y));
         let stroke = self.pen.push(now, x, y);
         let mut straight = None;
         if let Some(stroke) = stroke {
@@ -98,7 +98,7 @@ impl Pointer {
                 straight = self.straight.is_full().then_some(count as f32 / STRAIGHT as f32);
             }
         }
-        Moved { ended: stroke.is_some(), stray, straight, again }
+        Moved { ended: stroke.is_some(), beside, straight, again }
     }
 
     /// Takes a button that went down or up.

@@ -4,7 +4,13 @@
 //! A hand strings several of them together, corrects itself on the way and trembles. A Bézier curve, an eased way and
 //! a straight one lie on one. Only what lies across the path counts: a clock that ticks coarsely shifts points along it.
 
-use crate::{ring::Ring, spread::Numbers, stroke::SAMPLE};
+use crate::{
+    mark::Mark,
+    ring::Ring,
+    spread::Numbers,
+    stroke::SAMPLE,
+    tremor::{self, Left},
+};
 
 /// In nanoseconds: a longer rest ends a piece, …
 const REST: u64 = 250_000_000;
@@ -43,6 +49,27 @@ pub struct Smooth {
     moved: u64,
     /// How far the last pieces stray.
     strays: Ring<f32, PIECES>,
+    /// Of the last that tell: how much they tremble, and how much of what is left of them is noise.
+    tremors: Ring<f32, PIECES>,
+    whites: Ring<f32, PIECES>,
+}
+
+/// What the last pieces have beside the smoothest curve.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside {
+    /// How far most of them stray: the root of the mean square across it, in percent of the way.
+    pub stray: f32,
+    /// By how much most of them tremble at most, in percent of the way.
+    pub tremor: Option<f32>,
+    /// How much of that is noise in most of them at least, as a share.
+    pub white: Option<f32>,
+}
+
+impl Beside {
+    /// What of it is only shown.
+    pub fn shown(&self) -> [(Mark, Option<f32>); 2] {
+        [(Mark::Tremor, self.tremor), (Mark::White, self.white)]
+    }
 }
 
 impl Smooth {
@@ -55,21 +82,26 @@ impl Smooth {
             sample: 0,
             moved: 0,
             strays: Ring::new(),
+            tremors: Ring::new(),
+            whites: Ring::new(),
         }
     }
 
-    /// Takes a position, in pixels. Answers, once a piece has ended, how far most of the last ones stray from the
-    /// smoothest curve: the root of the mean square across it, in percent of the way.
-    pub fn push(&mut self, now: u64, x: f32, y: f32) -> Option<f32> {
+    /// Takes a position, in pixels. Answers, once a piece has ended, what the last ones have beside the smoothest curve.
+    pub fn push(&mut self, now: u64, x: f32, y: f32) -> Option<Beside> {
         let rested = now.checked_sub(self.moved).is_none_or(|rest| rest > REST);
         self.moved = now;
         let since = now.saturating_sub(self.begin);
         if self.len == 0 || rested || since > LONGEST || self.len == SAMPLES {
-            let stray = stray(&self.samples[..self.len]);
+            let (stray, left) = stray(&self.samples[..self.len]).unzip();
             (self.begin, self.sample, self.from, self.len) = (now, now, (x, y), 1);
             self.samples[0] = Sample::default();
             self.strays.push(stray?);
-            return Numbers::of(self.strays.iter()).above(MOST - 1).filter(|_| self.strays.is_full());
+            if let Some(Left { tremor, white }) = left.flatten() {
+                self.tremors.push(tremor);
+                white.into_iter().for_each(|white| self.whites.push(white));
+            }
+            return self.beside();
         }
         if now.saturating_sub(self.sample) >= SAMPLE {
             self.sample = now;
@@ -79,10 +111,20 @@ impl Smooth {
         self.samples[self.len - 1] = Sample { at, x: x - self.from.0, y: y - self.from.1 };
         None
     }
+
+    /// What the last pieces have beside the smoothest curve.
+    pub fn beside(&self) -> Option<Beside> {
+        let of = |ring: &Ring<f32, PIECES>, below| {
+            Numbers::of(ring.iter()).above(below).filter(|_| ring.is_full())
+        };
+        let stray = of(&self.strays, MOST - 1)?;
+        let (tremor, white) = (of(&self.tremors, MOST - 1), of(&self.whites, PIECES - MOST));
+        Some(Beside { stray, tremor, white })
+    }
 }
 
-/// How far a piece strays from the curve of [`DEGREE`] nearest to it; None where that says nothing.
-fn stray(samples: &[Sample]) -> Option<f32> {
+/// How far a piece strays from the curve of [`DEGREE`] nearest to it, and what that is; None where that says nothing.
+fn stray(samples: &[Sample]) -> Option<(f32, Option<Left>)> {
     let last = samples.last()?;
     if samples.len() < FEWEST || last.at < SHORTEST {
         return None;
@@ -126,17 +168,18 @@ fn stray(samples: &[Sample]) -> Option<f32> {
         squares_before = squares;
     }
     let curve = |place: usize| (samples[place].x - left[place].0, samples[place].y - left[place].1);
-    let mut across = 0f32;
+    let (mut across, mut squares) = ([(0f32, 0f32); SAMPLES], 0f32);
     for (place, off) in left.iter().enumerate() {
         let (from, to) = (curve(place.saturating_sub(1)), curve((place + 1).min(samples.len() - 1)));
         let (x, y) = (to.0 - from.0, to.1 - from.1);
         let length = x.hypot(y);
-        if length > 1e-3 {
-            across += ((off.0 * y - off.1 * x) / length).powi(2);
-        }
+        let off = if length > 1e-3 { (off.0 * y - off.1 * x) / length } else { 0.0 };
+        across[place] = (samples[place].at, off);
+        squares += off * off;
     }
     let free = (samples.len() - DEGREE - 1) as f32;
-    Some(100.0 * (across / free).sqrt() / way).filter(|stray| stray.is_finite())
+    let stray = 100.0 * (squares / free).sqrt() / way;
+    stray.is_finite().then(|| (stray, tremor::of(&across[..samples.len()], way)))
 }
 
 #[cfg(test)]
@@ -150,7 +193,7 @@ mod tests {
             let (x, y) = of(at);
             Sample { at: n as f32 / 60.0, x: x.round(), y: y.round() }
         };
-        stray(&(0..samples).map(sample).collect::<Vec<_>>())
+        stray(&(0..samples).map(sample).collect::<Vec<_>>()).map(|(stray, _)| stray)
     }
 
     #[test]
@@ -185,6 +228,6 @@ mod tests {
         assert_eq!(drawn(90, |t| (900.0 * t, 0.0)), None);
         assert_eq!(drawn(90, |t| (30.0 * t, 20.0 * t)), None);
         assert_eq!(drawn(90, |t| (-400.0 * t * t, 400.0 * t * t)), None);
-        assert_eq!(stray(&[Sample { at: 0.0, ..Sample::default() }; 20]), None);
+        assert!(stray(&[Sample { at: 0.0, ..Sample::default() }; 20]).is_none());
     }
 }

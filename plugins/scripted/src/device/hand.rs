@@ -157,7 +157,7 @@ impl Device {
         };
         let mut seen = self.seen(mark, value.into(), now, text.to_owned(), ground);
         seen.features.push(Feature { name: "time_slope", value: slope.into(), people: None });
-        Some(seen)
+        Some(self.trembling(seen, ground))
     }
 
     pub(super) fn unlike(&mut self, now: u64, features: &Features, ground: &Ground) -> Option<Seen> {
