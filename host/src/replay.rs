@@ -25,7 +25,7 @@ use crate::{
     disk::Doing,
     error::{Error, Result},
     load,
-    scan::Found,
+    scan::{Found, Outcome},
     show::Style,
 };
 pub use play::{Played, play};
@@ -54,7 +54,11 @@ pub struct Args {
 /// Replays every file and prints what came of it; true when every one could be read to its end.
 pub fn run(replay: &Args, config: &Config, found: &[Found], out: &mut dyn Write) -> anyhow::Result<bool> {
     let style = if replay.json { Style::Json } else { Style::Text };
+    refuse(&replay.files, replay.predictions.as_deref())?;
     let (plugin, options) = detector(&replay.detector, config, found)?;
+    // Before hours of replay, not after.
+    let file =
+        replay.predictions.as_deref().filter(|path| *path != Path::new("-")).map(create).transpose()?;
     let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |meta| meta.len());
     let bar = ProgressBar::new(replay.files.iter().map(size).sum());
     // The template is right; without it the bar only looks plainer.
@@ -94,12 +98,44 @@ pub fn run(replay: &Args, config: &Config, found: &[Found], out: &mut dyn Write)
             }
         }
     }
-    match replay.predictions.as_deref() {
-        None => {}
-        Some(path) if path == Path::new("-") => out.write_all(&predictions)?,
-        Some(path) => std::fs::write(path, predictions).doing("write", path)?,
+    match file.zip(replay.predictions.as_deref()) {
+        None => out.write_all(&predictions)?,
+        Some((mut file, path)) => file.write_all(&predictions).doing("write", path)?,
     }
     Ok(good)
+}
+
+/// Refuses what can't be meant: standard input twice, predictions that could be of either of two files, or in place of
+/// a trace.
+fn refuse(files: &[PathBuf], predictions: Option<&Path>) -> Result<()> {
+    let wrong = |place: String, text: &str| Err(Error::Trace { place, text: text.to_owned() });
+    if files.iter().filter(|file| *file == Path::new("-")).count() > 1 {
+        return wrong("-".to_owned(), "is named twice; standard input can be read once");
+    }
+    let Some(predictions) = predictions else { return Ok(()) };
+    let mut names: Vec<String> = files.iter().map(|file| base_name(file)).collect();
+    names.sort_unstable();
+    if let Some(two) = names.windows(2).find(|two| two[0] == two[1]) {
+        let text = "two files have this name, which is all that predictions tell of a file; replay them apart or rename one";
+        return wrong(two[0].clone(), text);
+    }
+    let there = std::fs::canonicalize(predictions).ok();
+    if there.is_some() && files.iter().any(|file| std::fs::canonicalize(file).ok() == there) {
+        return wrong(
+            predictions.display().to_string(),
+            "is one of the traces; write predictions to another file",
+        );
+    }
+    Ok(())
+}
+
+/// Makes the file of predictions.
+fn create(path: &Path) -> Result<File> {
+    if path.parent().is_some_and(|folder| folder != Path::new("") && !folder.exists()) {
+        let text = "the folder for it isn't there; make it first".to_owned();
+        return Err(Error::Trace { place: path.display().to_string(), text });
+    }
+    File::create(path).doing("write", path)
 }
 
 /// The detector's library, and its options: those of its entry in the config, else none.
@@ -116,16 +152,18 @@ fn detector(name: &str, config: &Config, found: &[Found]) -> Result<(&'static Pl
             return Ok((load::open(&library.path)?.plugin, options));
         }
     }
+    let is_detector = |found: &&Found| matches!(&found.outcome, Outcome::Ok(info) if info.roles.iter().any(|role| role == "detector"));
+    let detectors: Vec<&str> = found.iter().filter(is_detector).map(|found| found.name.as_str()).collect();
     let Some(library) = found.iter().find(|found| found.name == name) else {
-        let known: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
-        return Err(named(format!("no such plugin; {}", config::suggest(name, known))));
+        return Err(named(format!("no such detector; {}", config::suggest(name, detectors))));
     };
     if let Some(error) = library.error() {
         return Err(error);
     }
     let loaded = load::open(&library.path)?;
     if loaded.plugin.detector.is_none() {
-        return Err(named(format!("not a detector; it is a {}", loaded.roles.join(" and a "))));
+        let (roles, known) = (loaded.roles.join(" and a "), detectors.join(", "));
+        return Err(named(format!("not a detector; it is a {roles}; detectors are {known}")));
     }
     Ok((loaded.plugin, json!({})))
 }
@@ -134,6 +172,10 @@ fn one(file: &Path, plugin: &'static Plugin, options: &Value, bar: &ProgressBar)
     let name = file.display().to_string();
     if file == Path::new("-") {
         return play(Trace::new(&name, bar.wrap_read(io::stdin()))?, plugin, options);
+    }
+    if file.is_dir() {
+        let text = format!("is a folder; name the traces in it, as {name}/*.ndjson.gz does");
+        return Err(Error::Trace { place: name, text });
     }
     let opened = File::open(file).map_err(|source| Error::Unreadable { file: file.to_owned(), source })?;
     play(Trace::new(&name, bar.wrap_read(opened))?, plugin, options)

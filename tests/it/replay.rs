@@ -141,50 +141,193 @@ fn options_come_from_the_config() {
 fn a_bad_line_is_named_with_what_to_do_and_the_other_files_are_replayed() {
     let shelf = Shelf::new();
     let good = shelf.write("good.ndjson", clicks(2).as_bytes());
-    let cases: [(&str, &[u8], &str); 9] = [
+    let cases: [(&str, &[u8], &str); 19] = [
+        ("kind", b"{\"t_us\":0,\"kind\":\"mouse\"}", "kind: \"mouse\" is not known; write one of mouse_move"),
+        ("json", b"{\"t_us\":0,", "not JSON: EOF while parsing a value (column 10); a line is one signal"),
+        ("words", b"t_us,kind,x,y", "not JSON: expected ident (column 2)"),
+        ("array", b"[{\"t_us\":0,\"kind\":\"key\"}]", "not a signal; a line is one signal as JSON, see"),
+        ("no-time", b"{\"kind\":\"key\"}", "t_us: missing; it is a whole number from 0 on, microseconds"),
+        ("no-kind", b"{\"t_us\":0}", "kind: missing; it is text"),
+        ("negative", b"{\"t_us\":-4,\"kind\":\"key\"}", "t_us: -4 is not a whole number from 0 on"),
+        ("seconds", b"{\"t_us\":0.5,\"kind\":\"key\"}", "t_us: 0.5 is not a whole number"),
         (
-            "kind",
-            b"{\"t_us\":0,\"kind\":\"mouse\"}",
-            ":2: kind: \"mouse\" is not known; write one of mouse_move",
+            "late",
+            b"{\"t_us\":18446744073709551615,\"kind\":\"key\"}",
+            "t_us: 18446744073709551615 is too large",
         ),
-        ("json", b"{\"t_us\":0,", ":2: EOF while parsing"),
-        ("time", b"{\"t_us\":-4,\"kind\":\"key\"}", ":2: invalid value"),
-        ("late", b"{\"t_us\":18446744073709551615,\"kind\":\"key\"}", "too large"),
-        ("far", b"{\"t_us\":0,\"kind\":\"mouse_move\",\"x\":1e99,\"y\":0}", ":2: x: no screen is so large"),
+        (
+            "text",
+            b"{\"t_us\":0,\"kind\":\"mouse_move\",\"x\":\"5\",\"y\":0}",
+            "x: \"5\" is not a number, in pixels",
+        ),
+        ("half", b"{\"t_us\":0,\"kind\":\"mouse_move\",\"x\":5}", "x, y: missing; where the pointer is"),
+        ("far", b"{\"t_us\":0,\"kind\":\"mouse_move\",\"x\":1e99,\"y\":0}", "x: no screen is so large"),
+        (
+            "device",
+            b"{\"t_us\":0,\"kind\":\"key\",\"device\":70000}",
+            "device: 70000 is not a number from 0 to",
+        ),
+        (
+            "no-class",
+            b"{\"t_us\":0,\"kind\":\"key\",\"pressed\":true}",
+            "key_class: missing; write one of letter",
+        ),
         (
             "class",
             b"{\"t_us\":0,\"kind\":\"key\",\"key_class\":\"a\",\"pressed\":true}",
-            "write one of letter",
+            "key_class: \"a\" is not known; write one of letter",
+        ),
+        (
+            "no-pressed",
+            b"{\"t_us\":0,\"kind\":\"key\",\"key_class\":\"digit\"}",
+            "pressed: missing; true when",
         ),
         (
             "pressed",
-            b"{\"t_us\":0,\"kind\":\"key\",\"key_class\":\"digit\"}",
-            ":2: pressed: missing; true when",
+            b"{\"t_us\":0,\"kind\":\"key\",\"key_class\":\"digit\",\"pressed\":1}",
+            "pressed: 1 is not true or false",
         ),
-        ("bytes", b"\xff\xfe\x00", ":2: expected value"),
-        ("long", &[b' '; 70_000], ":2: longer than 64 KiB"),
+        ("bytes", b"{\"t_us\":0,\"kind\":\"\xff\xfe\"}", "not UTF-8; save the file as UTF-8"),
+        ("long", &[b' '; 70_000], "longer than 64 KiB"),
     ];
-    for (name, line, expected) in cases {
-        let bad = shelf.write(name, &[b"\n", line].concat());
-        let out = shelf.replay(&["--detector", "scripted"], &[&bad, &good], b"");
-        let error = String::from_utf8_lossy(&out.stderr).into_owned();
-        assert!(!out.status.success() && error.contains(expected), "{name}: {error}");
-        assert!(error.contains(bad.to_str().unwrap()), "{error}");
-        assert!(String::from_utf8_lossy(&out.stdout).contains("good.ndjson"), "{error}");
+    let mut files = cases.map(|(name, line, _)| shelf.write(name, &[b"\n", line].concat())).to_vec();
+    files.push(good);
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let out = shelf.replay(&["--detector", "scripted"], &files, b"");
+    let error = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && error.lines().count() == cases.len(), "{error}");
+    for (bad, (_, _, expected)) in files.iter().zip(cases) {
+        assert!(error.contains(&format!("{}:2: {expected}", bad.display())), "{expected}\n{error}");
     }
-    let torn = shelf.write("torn.gz", &gzip(&clicks(300))[..200]);
-    let out = shelf.replay(&["--detector", "scripted"], &[&torn], b"");
-    assert!(String::from_utf8_lossy(&out.stderr).contains("copy or pack the file again"));
-    let out = shelf.replay(&["--detector", "scripted"], &[Path::new("no-such-file")], b"");
-    assert!(String::from_utf8_lossy(&out.stderr).contains("no-such-file: "));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("good.ndjson"), "{error}");
+}
+
+/// What is said of these files, which can't be replayed.
+fn refused(shelf: &Shelf, args: &[&str], files: &[&Path]) -> String {
+    let out = shelf.replay(&[&["--detector", "scripted"], args].concat(), files, b"");
+    let error = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && error.lines().count() == 1, "{error}");
+    error
 }
 
 #[test]
-fn what_is_no_detector_is_named() {
+fn what_is_no_trace_or_was_cut_off_is_named_with_what_to_do() {
     let shelf = Shelf::new();
-    for (name, expected) in
-        [("local", "not a detector; it is a sink"), ("scriptd", "did you mean `scripted`?")]
-    {
+    let text = clicks(300);
+    let (gz, zst) = (gzip(&text), zstd::encode_all(text.as_bytes(), 1).unwrap());
+    let mut changed = gz.clone();
+    let last = changed.len() - 5;
+    changed[last] ^= 1;
+    let again = "copy or pack the file again";
+    let cases: [(&str, &[u8], &str); 7] = [
+        ("cut.gz", &gz[..200], again),
+        ("begin.gz", &gz[..5], again),
+        ("changed.gz", &changed, again),
+        ("more.gz", &[&gz[..], b"more"].concat(), again),
+        ("cut.zst", &zst[..60], again),
+        ("text.zst", &text.as_bytes()[1..], "not JSON"),
+        // As some editors call "Unicode".
+        ("wide.ndjson", b"\xff\xfe{\0\"\0t\0", "not UTF-8; save the file as UTF-8"),
+    ];
+    let files = cases.map(|(name, bytes, _)| shelf.write(name, bytes));
+    let out = shelf.replay(&["--detector", "scripted"], &files.each_ref().map(PathBuf::as_path), b"");
+    let error = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && out.stdout.is_empty(), "{error}");
+    for (file, (_, _, expected)) in files.iter().zip(cases) {
+        let file = file.to_str().unwrap();
+        assert!(error.lines().any(|line| line.contains(file) && line.contains(expected)), "{file}: {error}");
+    }
+    fs::create_dir(shelf.path("folder")).unwrap();
+    let error = refused(&shelf, &[], &[&shelf.path("folder")]);
+    assert!(error.contains("folder: is a folder; name the traces in it"), "{error}");
+    let error = refused(&shelf, &[], &[Path::new("no-such-file")]);
+    assert!(error.contains("no-such-file: ") && error.contains("check the path"), "{error}");
+}
+
+#[test]
+fn a_line_without_an_end_costs_no_memory_and_no_time() {
+    let shelf = Shelf::new();
+    let file = fs::File::create(shelf.path("endless")).unwrap();
+    // A hole in the file: it takes no disk.
+    file.set_len(20 << 30).unwrap();
+    let error = refused(&shelf, &[], &[&shelf.path("endless")]);
+    assert!(error.contains("endless:1: longer than 64 KiB; a line is one signal"), "{error}");
+}
+
+#[test]
+fn empty_traces_and_those_with_marks_of_windows_are_no_error() {
+    let shelf = Shelf::new();
+    let windows = clicks(300).replace('\n', "\r\n");
+    let files = [
+        shelf.write("empty.ndjson", b""),
+        shelf.write("empty.ndjson.gz", &gzip("")),
+        shelf.write("windows.ndjson", &[b"\xef\xbb\xbf", windows.as_bytes()].concat()),
+    ];
+    let files = files.each_ref().map(PathBuf::as_path);
+    let out = shelf.replay(&["--detector", "scripted"], &files, b"");
+    let said = said(&out);
+    assert!(out.status.success(), "{said}");
+    assert!(said.matches("nothing found in 0 signals of 0 s").count() == 2, "{said}");
+    assert!(said.contains("windows.ndjson") && said.contains("flag"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_anything_is_replayed_or_written() {
+    let shelf = Shelf::new();
+    let text = clicks(300);
+    let trace = shelf.write("a.ndjson", text.as_bytes());
+    fs::create_dir(shelf.path("other")).unwrap();
+    let namesake = shelf.write("other/a.ndjson", text.as_bytes());
+    let input = Path::new("-");
+    let error = refused(&shelf, &[], &[input, input]);
+    assert!(error.contains("-: is named twice; standard input can be read once"), "{error}");
+    let predictions = shelf.path("out.ndjson");
+    let to = |path: &Path| ["--predictions".to_owned(), path.display().to_string()];
+    let refused = |path: &Path, files: &[&Path]| {
+        let args = to(path);
+        refused(&shelf, &args.each_ref().map(String::as_str), files)
+    };
+    let error = refused(&predictions, &[&trace, &namesake]);
+    assert!(error.contains("a.ndjson: two files have this name") && !predictions.exists(), "{error}");
+    let error = refused(&trace, &[&trace]);
+    assert!(error.contains("a.ndjson: is one of the traces; write predictions to another file"), "{error}");
+    assert_eq!(fs::read_to_string(&trace).unwrap(), text, "the trace is as it was");
+    let error = refused(&shelf.path("gone/out.ndjson"), &[&trace]);
+    assert!(error.contains("out.ndjson: the folder for it isn't there; make it first"), "{error}");
+    let error = refused(&shelf.path("other"), &[&trace]);
+    assert!(error.contains("other: write: Is a directory"), "{error}");
+    let error = refused(Path::new("/dev/full"), &[&trace]);
+    assert!(error.contains("/dev/full: write: No space left on device"), "{error}");
+}
+
+#[test]
+fn a_config_that_cannot_be_read_is_named() {
+    let shelf = Shelf::new();
+    let trace = shelf.write("a.ndjson", clicks(2).as_bytes());
+    let config = |bytes: Option<&[u8]>| {
+        fs::remove_file(shelf.path("agent.toml")).unwrap_or_default();
+        bytes.into_iter().for_each(|bytes| fs::write(shelf.path("agent.toml"), bytes).unwrap());
+        refused(&shelf, &[], &[&trace])
+    };
+    for (bytes, expected) in [
+        (None, "agent.toml: No such file or directory"),
+        (Some(&b"[plugins\n"[..]), "agent.toml:1: "),
+        (Some(b"[plugins]\npath = []\n"), "did you mean `paths`?"),
+        (Some(b"\xff\xfe"), "agent.toml:1: not UTF-8; save the file as UTF-8"),
+    ] {
+        let error = config(bytes);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn what_is_no_detector_is_named_and_those_there_are_listed() {
+    let shelf = Shelf::new();
+    for (name, expected) in [
+        ("local", "not a detector; it is a sink; detectors are activity, scripted"),
+        ("scriptd", "no such detector; did you mean `scripted`?"),
+        ("zzz", "no such detector; known are activity, scripted"),
+    ] {
         let out = shelf.replay(&["--detector", name], &[Path::new("-")], b"");
         let error = String::from_utf8_lossy(&out.stderr).into_owned();
         assert!(!out.status.success() && error.contains(expected), "{error}");

@@ -9,6 +9,7 @@ use plugin_api::{
     v1::UNKNOWN_POSITION,
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 
@@ -16,6 +17,8 @@ use crate::error::{Error, Result};
 pub const BEGIN: u64 = 1_000_000_000;
 /// The longest line, in bytes.
 const LINE_MAX: u64 = 64 << 10;
+/// What some editors put before text.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 /// Numbers of devices where the trace names none.
 const MOUSE: u16 = 1;
 const KEYBOARD: u16 = 2;
@@ -105,6 +108,9 @@ impl<'a> Trace<'a> {
             if read as u64 == LINE_MAX {
                 return Err(self.fault("longer than 64 KiB; a line is one signal"));
             }
+            if self.number == 1 && self.line.starts_with(MARK) {
+                self.line.drain(..MARK.len());
+            }
             if !self.line.iter().all(u8::is_ascii_whitespace) {
                 let line = std::mem::take(&mut self.line);
                 let signal = self.parse(&line).map_err(|text| self.fault(&text));
@@ -119,8 +125,8 @@ impl<'a> Trace<'a> {
     }
 
     fn parse(&mut self, line: &[u8]) -> Result<Recorded, String> {
-        let line: Line<'_> = serde_json::from_slice(line)
-            .map_err(|error| format!("{error}; a line is one signal as JSON, see plugin-api/KINDS.md"))?;
+        let line: Line<'_> =
+            serde_json::from_slice(line).map_err(|error| wrong(line.trim_ascii_end(), &error))?;
         let origin = match line.origin {
             None => Origin::Unknown,
             Some(name) => *Origin::ALL
@@ -144,7 +150,7 @@ impl<'a> Trace<'a> {
                 signal(POINTER, MOUSE, [x, y, x.saturating_sub(x0), y.saturating_sub(y0)])
             }
             "mouse_button" => {
-                let button = line.button.unwrap_or("none");
+                let button = line.button.unwrap_or_default();
                 let button = BUTTONS
                     .iter()
                     .find(|(name, _)| *name == button)
@@ -155,7 +161,7 @@ impl<'a> Trace<'a> {
                 Event { kind: BUTTON, ..event }
             }
             "wheel" => {
-                let way = line.button.unwrap_or("none");
+                let way = line.button.unwrap_or_default();
                 let (_, dx, dy) = WAYS
                     .iter()
                     .find(|(name, ..)| *name == way)
@@ -164,7 +170,7 @@ impl<'a> Trace<'a> {
                 signal(WHEEL, MOUSE, [*dx, *dy, x, y])
             }
             "key" => {
-                let class = line.key_class.unwrap_or("none");
+                let class = line.key_class.unwrap_or_default();
                 let class = KeyClass::ALL.iter().find(|known| known.name() == class).ok_or_else(|| {
                     one_of("key_class", class, KeyClass::ALL.iter().map(|known| known.name()))
                 })?;
@@ -208,5 +214,59 @@ fn fault(place: &str, text: &str) -> Error {
 }
 
 fn one_of<'a>(key: &str, value: &str, known: impl Iterator<Item = &'a str>) -> String {
-    format!("{key}: {value:?} is not known; write one of {}", known.collect::<Vec<_>>().join(", "))
+    let known = known.collect::<Vec<_>>().join(", ");
+    match value {
+        "" => format!("{key}: missing; write one of {known}"),
+        _ => format!("{key}: {value:?} is not known; write one of {known}"),
+    }
+}
+
+/// Whether a value is what its key must be.
+type Fits = fn(&Value) -> bool;
+
+/// What each key must be.
+const KEYS: [(&str, Fits, &str); 11] = [
+    ("t_us", Value::is_u64, "a whole number from 0 on, microseconds from the start"),
+    ("kind", Value::is_string, "text"),
+    ("x", Value::is_number, "a number, in pixels"),
+    ("y", Value::is_number, "a number, in pixels"),
+    ("button", Value::is_string, "text"),
+    ("pressed", Value::is_boolean, "true or false"),
+    ("repeat", Value::is_boolean, "true or false"),
+    ("key_class", Value::is_string, "text"),
+    ("origin", Value::is_string, "text"),
+    (
+        "device",
+        |value| value.as_u64().is_some_and(|number| number <= u16::MAX.into()),
+        "a number from 0 to 65535",
+    ),
+    ("name", Value::is_string, "text"),
+];
+const FORMAT: &str = "a line is one signal as JSON, see plugin-api/KINDS.md";
+
+/// What is wrong with a line that couldn't be read, and what to do.
+fn wrong(line: &[u8], error: &serde_json::Error) -> String {
+    let Ok(text) = std::str::from_utf8(line) else {
+        return "not UTF-8; save the file as UTF-8".to_owned();
+    };
+    let fields = match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return format!("not a signal; {FORMAT}"),
+        Err(error) => {
+            let (what, column) = (error.to_string(), error.column());
+            let what = what.split(" at line ").next().unwrap_or_default();
+            return format!("not JSON: {what} (column {column}); {FORMAT}");
+        }
+    };
+    for (key, fits, expected) in KEYS {
+        match fields.get(key) {
+            None if matches!(key, "t_us" | "kind") => return format!("{key}: missing; it is {expected}"),
+            Some(value) if !fits(value) && !value.is_null() => {
+                let value: String = value.to_string().chars().take(40).collect();
+                return format!("{key}: {value} is not {expected}");
+            }
+            _ => {}
+        }
+    }
+    format!("{error}; {FORMAT}")
 }
