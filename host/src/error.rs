@@ -187,8 +187,14 @@ pub enum Error {
         /// The number asked for.
         id: u64,
     },
-    /// A finding is about keys or origins, so that there is nothing to draw.
-    #[error("finding {id}: has no path of the pointer to draw; leave --plot out")]
+    /// A plot would be written to a file whose name says that it is something else.
+    #[error("{file}: plots are SVG; end the name in .svg", file = .file.display())]
+    NotSvg {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A finding is about origins or a single number, so that there is nothing to draw.
+    #[error("finding {id}: has neither a path of the pointer nor times to draw; leave --plot out")]
     NoPath {
         /// The number asked for.
         id: u64,

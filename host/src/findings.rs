@@ -62,6 +62,11 @@ pub fn one(
     style: Style,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    if let Some(file) =
+        draw.filter(|file| !file.extension().is_some_and(|end| end.eq_ignore_ascii_case("svg")))
+    {
+        return Err(Error::NotSvg { file: file.to_owned() }.into());
+    }
     let is = |record: &Value| record["kind"] == "finding" && record["seq"] == id;
     let finding = show::records(state, None)?.filter(is).last().ok_or(Error::NoFinding { id })?;
     match style {
@@ -72,7 +77,7 @@ pub fn one(
     let drawn = plot::svg(&finding).ok_or(Error::NoPath { id })?;
     std::fs::write(file, drawn).doing("write", file)?;
     if style == Style::Text {
-        writeln!(out, "\npath and speed beside a typical person's: {}", file.display())?;
+        writeln!(out, "\ndrawn beside a typical person's: {}", file.display())?;
     }
     Ok(())
 }

@@ -165,7 +165,7 @@ enum Command {
     Finding {
         /// Its number, as `candor findings` lists it.
         id: u64,
-        /// Draws path and speed beside a typical person's, as SVG.
+        /// Draws path and speed, or times, beside a typical person's, as SVG.
         #[arg(long, value_name = "FILE")]
         plot: Option<PathBuf>,
         #[command(flatten)]

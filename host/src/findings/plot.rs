@@ -1,38 +1,47 @@
-//! A finding's path and speed beside a typical person's, as SVG.
+//! A finding's path and speed, or its times between events, beside a typical person's, as SVG.
 
 use plotters::{
     backend::SVGBackend,
     chart::ChartBuilder,
     coord::Shift,
     drawing::{DrawingArea, IntoDrawingArea},
-    element::Circle,
+    element::{Circle, Rectangle},
     series::LineSeries,
     style::{BLACK, Color, RGBColor, WHITE},
 };
 use serde_json::Value;
 
-const SIZE: (u32, u32) = (900, 620);
+/// How wide it is, and how high a row.
+const WIDTH: u32 = 900;
+const ROW: u32 = 310;
 const THIS: RGBColor = RGBColor(0xb0, 0x3a, 0x2e);
 const PERSON: RGBColor = RGBColor(0x1f, 0x61, 0x8d);
 /// A stretch of a session of SapiMouse (Apache-2.0, MIT), in the form of a finding's path.
 const SAMPLE: &str = include_str!("person.json");
+/// The times between a person's keys in THEcorpus (MIT): how many are below 2, 4, 8, … ms.
+const KEYS: [f64; 20] =
+    [0., 0., 0., 0., 0., 5., 116., 281., 77., 16., 21., 9., 10., 1., 2., 1., 1., 2., 0., 0.];
 /// How numbers at the axes are written.
 const LABEL: (&str, i32) = ("sans-serif", 12);
+const TITLE: (&str, i32) = ("sans-serif", 16);
 /// In seconds: after a longer pause the pointer went nowhere in between.
 const PAUSE: f64 = 1.0;
 
 /// Seconds before the end, and where in pixels.
 type Point = (f64, f64, f64);
 
-/// Draws a finding; None if it has no path.
+/// Draws a finding; None if it has neither a path nor times.
 pub fn svg(finding: &Value) -> Option<String> {
     let path = points(&finding["evidence"]["path"]);
     let person = points(&SAMPLE.parse().ok()?);
-    if path.len() < 2 {
-        return None;
-    }
+    let times: Vec<f64> = finding["evidence"]["interval_histogram"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_f64)
+        .collect();
     let mut text = String::new();
-    draw(&mut text, &path, &person).ok()?;
+    draw(&mut text, [&path, &person], &times).ok()??;
     Some(text)
 }
 
@@ -45,16 +54,38 @@ fn points(path: &Value) -> Vec<Point> {
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-fn draw(text: &mut String, path: &[Point], person: &[Point]) -> Drawn {
-    let area = SVGBackend::with_string(text, SIZE).into_drawing_area();
+fn draw(
+    text: &mut String,
+    [path, person]: [&[Point]; 2],
+    times: &[f64],
+) -> Result<Option<()>, Box<dyn std::error::Error>> {
+    let (has_path, has_times) = (path.len() >= 2, times.iter().sum::<f64>() > 0.0);
+    let rows = 2 * usize::from(has_path) + usize::from(has_times);
+    if rows == 0 {
+        return Ok(None);
+    }
+    let area = SVGBackend::with_string(text, (WIDTH, ROW * rows as u32)).into_drawing_area();
     area.fill(&WHITE)?;
-    let parts = area.split_evenly((2, 2));
-    ways(&parts[0], "This window: the pointer's path, pixels", path, THIS)?;
-    ways(&parts[1], "A typical person's, on a scale of its own", person, PERSON)?;
-    speeds(&parts[2], "This window: its speed, pixels a second", path, THIS)?;
-    speeds(&parts[3], "A typical person's, on a scale of its own", person, PERSON)?;
+    let parts = area.split_evenly((rows, 2));
+    if has_path {
+        ways(&parts[0], "This window: the pointer's path, pixels", path, THIS)?;
+        ways(&parts[1], "A typical person's, on a scale of its own", person, PERSON)?;
+        speeds(&parts[2], "This window: its speed, pixels a second", path, THIS)?;
+        speeds(&parts[3], "A typical person's, on a scale of its own", person, PERSON)?;
+    }
+    if has_times {
+        let (_, last) = area.split_vertically(ROW * (rows as u32 - 1));
+        match has_path {
+            // People click and move at very different times: there is no typical one.
+            true => lengths(&last, "This window: times between what keeps time, % of them", times, THIS)?,
+            false => {
+                lengths(&parts[0], "This window: times between keys, % of them", times, THIS)?;
+                lengths(&parts[1], "A typical person's", &KEYS, PERSON)?;
+            }
+        }
+    }
     area.present()?;
-    Ok(())
+    Ok(Some(()))
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -63,7 +94,7 @@ fn ways(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> Dra
     let (left, right) = range(points.iter().map(|point| point.1));
     let (top, bottom) = range(points.iter().map(|point| point.2));
     let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 16))
+        .caption(title, TITLE)
         .margin(10)
         .x_label_area_size(24)
         .y_label_area_size(48)
@@ -97,7 +128,7 @@ fn speeds(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> D
     let (first, last) = range(speeds.iter().map(|speed| speed.0));
     let (_, fastest) = range(speeds.iter().map(|speed| speed.1));
     let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 16))
+        .caption(title, TITLE)
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(48)
@@ -113,6 +144,48 @@ fn speeds(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> D
         .draw()?;
     chart.draw_series(LineSeries::new(speeds, &colour))?;
     Ok(())
+}
+
+/// Bars of how many times are so long; each is twice as long as the one before.
+fn lengths(area: &Area<'_>, title: &str, counts: &[f64], colour: RGBColor) -> Drawn {
+    let all: f64 = counts.iter().sum();
+    let share = |count: &f64| 100.0 * count / all;
+    let most = counts.iter().map(share).fold(0.0, f64::max);
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, TITLE)
+        .margin(10)
+        .x_label_area_size(40)
+        .y_label_area_size(48)
+        .build_cartesian_2d(0.0..counts.len() as f64, 0.0..1.05 * most)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(WHITE)
+        .label_style(LABEL)
+        .axis_style(BLACK)
+        .x_desc("how long, each bar twice as long as the one before")
+        .x_labels(counts.len())
+        .x_label_formatter(&|place| long(*place))
+        .y_label_formatter(&whole)
+        .draw()?;
+    let bar = |(place, count): (usize, &f64)| {
+        let place = place as f64;
+        Rectangle::new([(place + 0.06, 0.0), (place + 0.94, share(count))], colour.mix(0.7).filled())
+    };
+    chart.draw_series(counts.iter().enumerate().map(bar))?;
+    Ok(())
+}
+
+/// The time at which a bar begins; every other one is written.
+fn long(place: f64) -> String {
+    let milliseconds = 2f64.powf(place.round());
+    match place.round() as i64 {
+        place if place % 2 == 1 => String::new(),
+        0 => "0".to_owned(),
+        place if place < 10 => format!("{milliseconds:.0} ms"),
+        place if place < 16 => format!("{:.0} s", milliseconds / 1e3),
+        _ => format!("{:.0} min", milliseconds / 6e4),
+    }
 }
 
 /// A number without what the axis doesn't need.
