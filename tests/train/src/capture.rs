@@ -125,15 +125,16 @@ fn steps(events: &mut [Event<'static>]) {
 }
 
 /// Numbers that are the same each time.
-struct Chance(u64);
+pub struct Chance(pub u64);
 
 impl Chance {
-    fn new(name: &str) -> Self {
+    /// Begins with a name.
+    pub fn new(name: &str) -> Self {
         Self(name.bytes().fold(7, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())))
     }
 
     /// From 0 to 1.
-    fn even(&mut self) -> f64 {
+    pub fn even(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }

@@ -107,4 +107,53 @@ mod tests {
         let [balanced, lenient] = sure.certain;
         assert!(0.5 < balanced && balanced <= lenient && lenient > 0.97, "{:?}", sure.certain);
     }
+
+    fn many(count: usize, scripted: bool, reached: Option<Sensitivity>, speaks: f64) -> Vec<Judged> {
+        vec![Judged { scripted, reached, speaks }; count]
+    }
+
+    #[test]
+    fn it_is_the_share_of_scripts_with_one_more_of_each_and_both_as_frequent() {
+        // Four times as many people as scripts: that doesn't make a limit less sure.
+        let mut judged = many(40, false, None, 0.1);
+        judged.extend(many(10, true, Some(Sensitivity::Lenient), 1.0));
+        let (script, person) = (11.0 / 12.0, 1.0 / 42.0);
+        let sure = learn(&judged, 1);
+        assert!((sure.certain[1] - script / (script + person)).abs() < 1e-12, "{:?}", sure.certain);
+        // Each judged three times is no more evidence than once.
+        let thrice = learn(&judged.repeat(3), 3);
+        assert!((thrice.certain[1] - sure.certain[1]).abs() < 1e-12, "{:?}", thrice.certain);
+        assert!(learn(&judged.repeat(3), 1).certain[1] > sure.certain[1] + 0.01);
+        // A person there makes it less sure, by as much as one of so many is.
+        judged.push(Judged { scripted: false, reached: Some(Sensitivity::Lenient), speaks: 1.0 });
+        let (script, person) = (11.0 / 12.0, 2.0 / 43.0);
+        let less = learn(&judged, 1).certain[1];
+        assert!((less - script / (script + person)).abs() < 1e-12, "{less}");
+    }
+
+    #[test]
+    fn a_limit_that_only_people_reach_makes_no_surer_than_what_lies_below() {
+        let mut judged = many(20, false, None, 0.1);
+        judged.extend(many(20, true, None, 0.4));
+        judged.extend(many(9, false, Some(Sensitivity::Balanced), 0.95));
+        judged.extend(many(1, true, Some(Sensitivity::Lenient), 1.0));
+        let sure = learn(&judged, 1);
+        let last = sure.knots.last().map_or(0.0, |knot| knot.1);
+        assert!(last <= sure.certain[0] && sure.certain[0] <= sure.certain[1], "{last}, {:?}", sure.certain);
+        assert!(sure.certain[0] < 0.8, "{:?}", sure.certain);
+    }
+
+    #[test]
+    fn what_reaches_the_strict_limit_alone_is_judged_by_what_speaks_for_it_and_nobody_is_no_error() {
+        let mut judged = many(8, false, Some(Sensitivity::Strict), 0.2);
+        judged.extend(many(8, true, Some(Sensitivity::Balanced), 0.95));
+        let sure = learn(&judged, 1);
+        assert_eq!(sure.knots.iter().map(|knot| knot.0).fold(0.0, f64::max), 0.2, "{:?}", sure.knots);
+        let nobody = learn(&[], 1);
+        assert!(
+            nobody.certain.iter().all(|sure| *sure == 0.5) && nobody.knots.is_empty(),
+            "{:?}",
+            nobody.certain
+        );
+    }
 }

@@ -6,20 +6,38 @@ mod replayed;
 
 use std::path::Path;
 
-use candor_scripted::{Rule, learned::Learned, watch::Watch};
+use candor_scripted::{Rule, learned::Learned, mark::MARKS, watch::Watch};
 use plugin_api::Event;
 use serde_json::{Value, json};
 
-use crate::session;
+use crate::{capture::Chance, session};
 
 /// Recordings of people's pointers that may be shipped.
 const POINTERS: [&str; 4] = ["sapimouse_1", "sapimouse_2", "delbot_1", "delbot_2"];
 /// And of people's keys.
 const KEYS: [&str; 2] = ["thecorpus_1", "thecorpus_2"];
 
+impl Chance {
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.even()
+    }
+
+    /// Around 0, with a standard deviation of 1.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.even()).sum::<f64>() - 6.0
+    }
+}
+
 fn recorded(name: &str) -> Vec<Event<'static>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/people");
     session::events(&folder.join(format!("{name}.ndjson.gz"))).unwrap()
+}
+
+/// The nearest these signals come to a machine, by mark.
+fn nearest(events: &[Event<'_>]) -> [f64; MARKS] {
+    let mut watch = Watch::new(session::config(json!({})).unwrap(), Learned::shipped().unwrap());
+    events.iter().for_each(|event| watch.take(event, &mut |_, _| Ok(())).unwrap());
+    watch.nearest()
 }
 
 /// What is told of these signals, with the seconds since the first.

@@ -3,7 +3,7 @@
 use plugin_api::{Event, Origin, event::POINTER};
 
 use super::{POINTERS, flags, recorded, told};
-use crate::capture::{CAPTURES, Capture, record};
+use crate::capture::{CAPTURES, Capture, Chance, record};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -66,6 +66,40 @@ fn a_person_whose_input_arrives_injected_is_noted_and_not_flagged() {
             let told = told(&events, serde_json::json!({}));
             assert!(told.first().is_some_and(|(at, _)| *at <= 10.0), "{name}: {told:?}");
             assert!(told.iter().all(|(_, rule)| rule.is_note()), "{name}: {told:?}");
+        }
+    }
+}
+
+/// Plays a recording so many times, each but the first with noise of so many pixels on every place of the pointer.
+fn noisy(events: &[Event<'static>], times: u64, by: f64) -> Vec<Event<'static>> {
+    let mut chance = Chance::new("noise");
+    let lasts = events[events.len() - 1].mono_ns - events[0].mono_ns + SECOND;
+    let mut all = Vec::new();
+    for n in 0..times {
+        all.extend(events.iter().map(|event| {
+            let mut event = Event { mono_ns: event.mono_ns + n * lasts, ..*event };
+            if event.kind == POINTER && n > 0 {
+                event.args[..2]
+                    .iter_mut()
+                    .for_each(|place| *place += (by * chance.normal()).round() as i32 * 256);
+            }
+            event
+        }));
+    }
+    all
+}
+
+#[test]
+fn noise_on_a_persons_own_path_flags_nobody() {
+    for name in POINTERS {
+        let events = recorded(name);
+        for by in [0.5, 1.0, 3.0] {
+            // The first repetition is without.
+            let half = noisy(&events, 2, by).split_off(events.len());
+            for capture in CAPTURES {
+                let flags = flags(&record(&half, capture, name, 0));
+                assert!(flags.is_empty(), "{name}, {by} px, {capture:?}: {flags:?}");
+            }
         }
     }
 }
