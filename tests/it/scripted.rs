@@ -60,6 +60,10 @@ fn flagged(desk: &Desk) -> Value {
     if finding["evidence"]["path"].is_array() {
         assert!(fs::read_to_string(&plot).unwrap().starts_with("<svg"));
     }
+    let png = desk.path().join("finding.png");
+    let refused = desk.run(&["finding", &id, "--plot", png.to_str().unwrap()]);
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(error.contains("plots are SVG; end the name in .svg") && !png.exists(), "{error}");
     finding
 }
 

@@ -22,8 +22,8 @@ const SAMPLE: &str = include_str!("person.json");
 const KEYS: [f64; 20] =
     [0., 0., 0., 0., 0., 5., 116., 281., 77., 16., 21., 9., 10., 1., 2., 1., 1., 2., 0., 0.];
 /// How numbers at the axes are written.
-const LABEL: (&str, i32) = ("sans-serif", 12);
-const TITLE: (&str, i32) = ("sans-serif", 16);
+const LABEL: (&str, i32) = ("sans-serif", 14);
+const TITLE: (&str, i32) = ("sans-serif", 18);
 /// In seconds: after a longer pause the pointer went nowhere in between.
 const PAUSE: f64 = 1.0;
 
@@ -77,10 +77,10 @@ fn draw(
         let (_, last) = area.split_vertically(ROW * (rows as u32 - 1));
         match has_path {
             // People click and move at very different times: there is no typical one.
-            true => lengths(&last, "This window: times between what keeps time, % of them", times, THIS)?,
+            true => lengths(&last, "This window: times between clicks or strokes, % of them", times, THIS)?,
             false => {
                 lengths(&parts[0], "This window: times between keys, % of them", times, THIS)?;
-                lengths(&parts[1], "A typical person's", &KEYS, PERSON)?;
+                lengths(&parts[1], "A typical person's times, % of them", &KEYS, PERSON)?;
             }
         }
     }
@@ -97,7 +97,7 @@ fn ways(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> Dra
         .caption(title, TITLE)
         .margin(10)
         .x_label_area_size(24)
-        .y_label_area_size(48)
+        .y_label_area_size(56)
         // Down is down on a screen.
         .build_cartesian_2d(left..right, bottom..top)?;
     chart
@@ -130,8 +130,8 @@ fn speeds(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> D
     let mut chart = ChartBuilder::on(area)
         .caption(title, TITLE)
         .margin(10)
-        .x_label_area_size(40)
-        .y_label_area_size(48)
+        .x_label_area_size(44)
+        .y_label_area_size(56)
         .build_cartesian_2d(first..last.min(0.0), 0.0..fastest)?;
     chart
         .configure_mesh()
@@ -150,13 +150,12 @@ fn speeds(area: &Area<'_>, title: &str, points: &[Point], colour: RGBColor) -> D
 fn lengths(area: &Area<'_>, title: &str, counts: &[f64], colour: RGBColor) -> Drawn {
     let all: f64 = counts.iter().sum();
     let share = |count: &f64| 100.0 * count / all;
-    let most = counts.iter().map(share).fold(0.0, f64::max);
     let mut chart = ChartBuilder::on(area)
         .caption(title, TITLE)
         .margin(10)
-        .x_label_area_size(40)
-        .y_label_area_size(48)
-        .build_cartesian_2d(0.0..counts.len() as f64, 0.0..1.05 * most)?;
+        .x_label_area_size(44)
+        .y_label_area_size(56)
+        .build_cartesian_2d(0.0..counts.len() as f64, 0.0..100.0)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -182,6 +181,8 @@ fn long(place: f64) -> String {
     match place.round() as i64 {
         place if place % 2 == 1 => String::new(),
         0 => "0".to_owned(),
+        // The last bar has no end.
+        20 => String::new(),
         place if place < 10 => format!("{milliseconds:.0} ms"),
         place if place < 16 => format!("{:.0} s", milliseconds / 1e3),
         _ => format!("{:.0} min", milliseconds / 6e4),
@@ -200,4 +201,75 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
         values.fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(value), most.max(value)));
     let room = ((most - least) * 0.05).max(1.0);
     if least <= most { (least - room, most + room) } else { (0.0, 1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Texts and where they begin and end, about: letters are hardly wider than this on average.
+    fn texts(svg: &str) -> Vec<(String, f64, f64)> {
+        let of = |tag: &str, key: &str| -> String {
+            let value = tag.split_once(&format!("{key}=\"")).map_or("0", |(_, rest)| rest);
+            value.split('"').next().unwrap_or("0").to_owned()
+        };
+        let text = |part: &str| {
+            let (tag, rest) = part.split_once('>')?;
+            let words = rest.split('<').next()?.trim().to_owned();
+            let x: f64 = of(tag, "x").parse().ok()?;
+            let wide = words.chars().count() as f64 * of(tag, "font-size").parse::<f64>().ok()? * 0.62;
+            let begin = match of(tag, "text-anchor").as_str() {
+                "middle" => x - wide / 2.0,
+                "end" => x - wide,
+                _ => x,
+            };
+            Some((words, begin, begin + wide))
+        };
+        svg.split("<text ").skip(1).filter_map(text).collect()
+    }
+
+    fn counts(of: impl Fn(usize) -> u32) -> Value {
+        (0..20).map(of).collect()
+    }
+
+    #[test]
+    fn each_kind_of_finding_is_drawn_with_what_it_has_and_no_label_is_cut() {
+        let path: Value =
+            (0..50u32).map(|n| json!([n * 50, 100 + n * 13 % 700, 100 + n * 7 % 500])).collect();
+        let times = counts(|place| u32::from(place == 9) * 40 + 1);
+        let cases = [
+            (json!({"evidence": {"path": path}}), 4, "pixels a second"),
+            (
+                json!({"evidence": {"path": path, "interval_histogram": times}}),
+                5,
+                "between clicks or strokes",
+            ),
+            (json!({"evidence": {"interval_histogram": times}}), 2, "between keys"),
+        ];
+        for (finding, titles, expected) in cases {
+            let svg = svg(&finding).unwrap();
+            let texts = texts(&svg);
+            let title =
+                |words: &str| words.starts_with("This window") || words.starts_with("A typical person");
+            assert_eq!(texts.iter().filter(|(words, ..)| title(words)).count(), titles, "{texts:?}");
+            assert!(texts.iter().any(|(words, ..)| words.contains(expected)), "{texts:?}");
+            let cut = |(_, begin, end): &&(String, f64, f64)| *begin < 0.0 || *end > f64::from(WIDTH);
+            let cut: Vec<_> = texts.iter().filter(cut).collect();
+            assert!(cut.is_empty(), "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_neither_path_nor_times_is_not_drawn() {
+        for evidence in [
+            json!({}),
+            json!({"path": []}),
+            json!({"path": [[0, 1, 1]], "interval_histogram": counts(|_| 0)}),
+            json!({"path": "none", "interval_histogram": 5}),
+        ] {
+            assert!(svg(&json!({ "evidence": evidence })).is_none(), "{evidence}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use plotters::{
     backend::SVGBackend,
     chart::ChartBuilder,
     drawing::IntoDrawingArea,
-    element::{Circle, EmptyElement, Text},
+    element::{Circle, EmptyElement, PathElement, Text},
     series::LineSeries,
     style::{BLACK, Color, IntoFont, RGBColor, WHITE},
 };
@@ -88,18 +88,23 @@ fn svg(text: &mut String, bins: &[Bin]) -> Result<(), Box<dyn std::error::Error>
     chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 100.0)], BLACK.mix(0.3)))?;
     let colour = RGBColor(0x1f, 0x61, 0x8d);
     // No line joins them: between them nothing was seen.
-    let seen = bins.iter().filter(|bin| bin.was.is_finite()).enumerate();
-    let point = |(place, bin): (usize, &Bin)| {
+    let seen: Vec<&Bin> = bins.iter().filter(|bin| bin.was.is_finite()).collect();
+    let low = seen.iter().filter(|bin| bin.said <= 0.5).count() as i32;
+    let point = |(place, bin): (usize, &&Bin)| {
         let (scripts, people) = bin.count;
-        let words = format!("{scripts} scripts, {people} people");
-        // Above each other, because many lie close together; to the left where there is no room on the right.
-        let shift =
-            if bin.said > 0.5 { (-120, 12 + 18 * (place as i32 % 2)) } else { (4, -20 - 20 * place as i32) };
+        let scripts = format!("{scripts} {}", if scripts == 1 { "script" } else { "scripts" });
+        let words = format!("{scripts}, {people} people");
+        // Many lie close together: each has its words at the end of a line of its own, on the side where there is room.
+        let (line, shift) = match place as i32 {
+            place if place < low => (-18 * (low - place), (5, -18 * (low - place) - 6)),
+            place => (18 * (place - low + 1), (-125, 18 * (place - low + 1) - 6)),
+        };
         EmptyElement::at((bin.said, 100.0 * bin.was))
+            + PathElement::new(vec![(0, 0), (0, line)], colour.mix(0.5))
             + Circle::new((0, 0), 4, colour.filled())
             + Text::new(words, shift, ("sans-serif", 12).into_font().color(&colour))
     };
-    chart.draw_series(seen.map(point))?;
+    chart.draw_series(seen.iter().enumerate().map(point))?;
     area.present()?;
     Ok(())
 }
