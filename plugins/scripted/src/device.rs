@@ -8,6 +8,7 @@ use plugin_api::{Event, Origin};
 
 use crate::{
     Config, Rule,
+    echo::ECHOES,
     evidence::{Feature, Seen},
     feature::{self, Features},
     keys::{HOLDS, INTERVALS, Keys, Lasting, Measured, SHORT},

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod device;
+mod echo;
 mod evidence;
 pub mod feature;
 mod keys;

@@ -12,6 +12,8 @@ pub enum Mark {
     Beat,
     /// By how much, as a share, the times between strokes differ: four fifths by less.
     Pace,
+    /// The share of times between strokes that go on with an earlier row of them.
+    Echo,
     /// The entropy of the times between clicks or strokes, in bits.
     Entropy,
     /// The share of times between clicks or strokes, beyond chance, that are multiples of a round time.
@@ -57,7 +59,7 @@ pub enum Mark {
 }
 
 /// How many there are.
-pub const MARKS: usize = 23;
+pub const MARKS: usize = 24;
 
 /// One mark's name, the rule that reads it, what a perfect machine shows, and the limit where it is fixed.
 pub struct Fact {
@@ -76,6 +78,7 @@ impl Mark {
     pub const ALL: [Self; MARKS] = [
         Self::Beat,
         Self::Pace,
+        Self::Echo,
         Self::Entropy,
         Self::Round,
         Self::Steps,
@@ -105,6 +108,7 @@ impl Mark {
             // Stricter than half way: no recording has somebody who taps in time as well as they can.
             Self::Beat => ("beat", Rule::Period, 1.0, Some(0.9)),
             Self::Pace => ("pace", Rule::Period, 0.0, None),
+            Self::Echo => ("echo", Rule::Period, 1.0, None),
             Self::Entropy => ("entropy", Rule::Period, 0.0, None),
             Self::Round => ("round", Rule::Period, 1.0, None),
             Self::Steps => ("steps", Rule::Steps, 1.0, None),

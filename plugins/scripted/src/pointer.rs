@@ -1,6 +1,7 @@
 //! One pointer as it is watched: its strokes, its ways and its clicks.
 
 use crate::{
+    echo::Echo,
     feature::{self, CLICKS, Click, Features, STROKES},
     repeat::Ways,
     ring::Ring,
@@ -28,6 +29,7 @@ const DRAG: u64 = 2_000_000_000;
 pub struct Pointer {
     pen: Pen,
     pub(crate) ways: Ways,
+    pub(crate) echo: Echo,
     pub(crate) smooth: Smooth,
     /// Whether the last ways were straight lines, as far as they could have been others.
     straight: Ring<bool, STRAIGHT>,
@@ -63,6 +65,7 @@ impl Default for Pointer {
         Self {
             pen: Pen::new(),
             ways: Ways::new(),
+            echo: Echo::new(),
             smooth: Smooth::new(),
             straight: Ring::new(),
             track: Track::new(),

@@ -44,7 +44,7 @@ pub fn learn(sessions: &[&Session]) -> Result<(String, Learned), String> {
     let knots: Vec<[f64; 2]> = sure.knots.iter().map(|knot| [round(knot.0), round(knot.1)]).collect();
     let count = |scripted: bool| sessions.iter().filter(|session| session.row.scripted == scripted).count();
     let model = json!({
-        "version": "scripted 3",
+        "version": "scripted 4",
         "from": format!("{} sessions of people, {} of tools; each as recorded, through a remote desktop and by a browser", count(false), count(true)),
         "licences": "people: SapiMouse (Apache-2.0 and MIT), DELBOT-Mouse (MIT), THEcorpus (MIT); tools: recordings made for this project",
         "limits": shown,

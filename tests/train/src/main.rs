@@ -4,8 +4,9 @@
 //! `FOLDER/manifest.csv` whose licence lets what is learned from them be shipped (`redistribute = yes`), then prints
 //! the tables of the README: each session judged by limits and a model that have learned nothing from its source of
 //! people or its tool, which it writes there too. `--check` only compares `model.json` with what it would write; `--tables` keeps all files.
-//! `--probes` plays recordings that say where input came from through what is shipped.
+//! `--probes` plays recordings that say where input came from through what is shipped, and `--replays` people's, twice.
 
+mod again;
 mod capture;
 mod curve;
 mod fit;
@@ -43,11 +44,14 @@ fn main() -> ExitCode {
         ["--probes", folder] => {
             return ended(probe::check(Path::new(folder)), "the detector fails these probes");
         }
+        ["--replays", folder] => {
+            return ended(again::print(Path::new(folder)), "there is no recording of a person's pointer");
+        }
         ["--tables", folder] => (Task::Tables, *folder),
         [folder] if !folder.starts_with('-') => (Task::Train, *folder),
         _ => {
             eprintln!(
-                "usage: candor-train [--check | --tables | --probes] FOLDER; FOLDER holds manifest.csv and the traces it names"
+                "usage: candor-train [--check | --tables | --probes | --replays] FOLDER; FOLDER holds manifest.csv and the traces it names"
             );
             return ExitCode::FAILURE;
         }

@@ -21,11 +21,6 @@ impl Chance {
     fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.even()
     }
-
-    /// Around 0, with a standard deviation of 1.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.even()).sum::<f64>() - 6.0
-    }
 }
 
 fn recorded(name: &str) -> Vec<Event<'static>> {

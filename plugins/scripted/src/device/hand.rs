@@ -12,6 +12,7 @@ const PACED: u32 = 16;
 
 impl Device {
     pub(super) fn began(&mut self, now: u64, ground: &Ground) -> Option<Seen> {
+        let echoed = self.pointer.as_mut().and_then(|pointer| pointer.echo.push(now));
         let apart = |kept: &Kept| kept.median >= STROKES_APART;
         if let Some(kept) = beat(&self.strokes, self.worth(Mark::Beat, ground)).filter(apart)
             && self.judge(Mark::Beat, kept.share, now, ground)
@@ -31,6 +32,15 @@ impl Device {
             let mut seen = self.seen(Mark::Pace, off, now, text, ground);
             seen.features.extend(varied(&self.strokes, [Mark::Entropy, Mark::Round], ground));
             return Some(Seen { histogram: Some(self.strokes.histogram()), ..seen });
+        }
+        if let Some(again) = echoed
+            && self.judge(Mark::Echo, again, now, ground)
+        {
+            let text = format!(
+                "At {:.0} of the last {ECHOES} strokes the pointer began to move as long after the one before as in an earlier row of strokes, within 0.04 s. People's times vary.",
+                again * f64::from(ECHOES)
+            );
+            return Some(self.seen(Mark::Echo, again, now, text, ground));
         }
         let equal = self.motion.equal_strokes()?;
         if !self.judge(Mark::Strokes, equal, now, ground) {
