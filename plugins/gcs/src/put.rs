@@ -43,8 +43,7 @@ pub async fn put(gcs: &Bucket, object: &Object<'_>) -> Result<(), Trouble> {
     if object.len() > gcs.options.part_size {
         return parts::put(gcs, object, &key).await;
     }
-    let _memory = gcs.run.memory(object.len()).await?;
-    let bytes = net::read(SINK, object).await?;
+    let (_memory, bytes) = net::read(&gcs.run, SINK, object).await?;
     let mut result = once(gcs, object, &key, &bytes).await;
     if result.as_ref().is_err_and(Failed::is_cut) {
         result = once(gcs, object, &key, &bytes).await;

@@ -34,7 +34,7 @@ pub use probe::{Probe, Step};
 pub use proxy::{Proxy, base64};
 pub use run::Run;
 pub use size::{bytes, loopback};
-pub use tls::{Roots, roots};
+pub use tls::{Roots, roots, trusting};
 pub use uploads::{Sent, Upload, Uploads, hex};
 pub use usual::Credentials;
 pub use watch::Watch;

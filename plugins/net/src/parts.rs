@@ -13,7 +13,7 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 use plugin_api::{Error, Fault, Object};
-use tokio::task::yield_now;
+use tokio::{sync::SemaphorePermit, task::yield_now};
 
 use crate::{Run, Sent, Trouble, Upload, Uploads};
 
@@ -27,11 +27,16 @@ pub fn part_size(configured: u64, object: &Object<'_>) -> u64 {
     configured.max(object.len().div_ceil(MOST).next_multiple_of(1 << 20))
 }
 
-/// Reads a whole object.
-pub async fn read(sink: &str, object: &Object<'_>) -> Result<Bytes, Error> {
-    let mut bytes = vec![0; usize::try_from(object.len()).map_err(|_| spoiled(sink, object))?];
-    fill(sink, object, 0, &mut bytes, |_| {}).await?;
-    Ok(bytes.into())
+/// Reads a whole object, when there is memory for it.
+pub async fn read<'a>(
+    run: &'a Run,
+    sink: &str,
+    object: &Object<'_>,
+) -> Result<(SemaphorePermit<'a>, Bytes), Error> {
+    let len = usize::try_from(object.len()).map_err(|_| spoiled(sink, object))?;
+    let (memory, mut buffer) = run.buffer(len).await?;
+    fill(sink, object, 0, &mut buffer, |_| {}).await?;
+    Ok((memory, run.lend(buffer)))
 }
 
 /// Reads some of an object, and shows each piece while it is still near the processor.
@@ -51,7 +56,9 @@ async fn fill(
         };
         each(&bytes[filled..filled + read]);
         filled += read;
-        yield_now().await;
+        if filled < bytes.len() {
+            yield_now().await;
+        }
     }
     // What is longer than it says has another hash, too.
     if offset + bytes.len() as u64 == object.len() && object.read_at(object.len(), &mut [0])? != 0 {
@@ -107,16 +114,6 @@ impl Sending<'_> {
     /// Sends with `put` the parts that aren't there by `known`, which answers what the store calls a part, and notes each
     /// that arrived. All of them, in order.
     pub async fn send<F: Future<Output = Result<String, Trouble>>>(
-        &self,
-        known: impl Fn(Part) -> Option<String>,
-        put: impl Fn(Part, Bytes) -> F,
-    ) -> Result<Vec<Sent>, Trouble> {
-        let sent = self.parts(known, put).await;
-        self.run.rest();
-        sent
-    }
-
-    async fn parts<F: Future<Output = Result<String, Trouble>>>(
         &self,
         known: impl Fn(Part) -> Option<String>,
         put: impl Fn(Part, Bytes) -> F,

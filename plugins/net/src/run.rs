@@ -4,7 +4,10 @@ use std::{
     future::Future,
     mem,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -23,6 +26,8 @@ const PIECE: u64 = 64 << 10;
 pub struct Run {
     sink: &'static str,
     runtime: Runtime,
+    /// How many calls are under way.
+    running: AtomicUsize,
     stop: watch::Sender<bool>,
     memory: Semaphore,
     pieces: u32,
@@ -67,6 +72,7 @@ impl Run {
         Ok(Self {
             sink,
             runtime,
+            running: AtomicUsize::new(0),
             stop: watch::Sender::new(false),
             memory: Semaphore::new(pieces as usize),
             pieces,
@@ -81,11 +87,14 @@ impl Run {
 
     /// Runs a call until it is done or the sink is stopped. Calls may overlap.
     pub fn call<T, E: From<Error>>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        self.runtime.block_on(async {
+        let is_first = self.running.fetch_add(1, Ordering::Relaxed) == 0;
+        let result = self.runtime.block_on(async {
             let mut stop = self.stop.subscribe();
-            // Connections that ended since the last call are noticed before one of them is used.
-            yield_now().await;
-            yield_now().await;
+            // Connections that ended while nothing ran are noticed before one of them is used.
+            if is_first {
+                yield_now().await;
+                yield_now().await;
+            }
             match select(pin!(stop.wait_for(|stop| *stop)), pin!(future)).await {
                 Either::Right((result, _)) => result,
                 Either::Left(_) => Err(Error::new(
@@ -94,7 +103,11 @@ impl Run {
                 )
                 .into()),
             }
-        })
+        });
+        if self.running.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.rest();
+        }
+        result
     }
 
     /// Ends running calls, and those to come.
@@ -102,21 +115,18 @@ impl Run {
         self.stop.send_replace(true);
     }
 
-    /// Waits until there is memory for so many bytes.
-    pub async fn memory(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Error> {
-        let permit = self.acquire(bytes).await?;
-        self.keep(self.memory.available_permits());
-        Ok(permit)
-    }
-
-    /// The same with a buffer of that length, whatever is in it.
+    /// Waits until there is memory for so many bytes: a buffer of that length, whatever is in it.
     pub async fn buffer(&self, len: usize) -> Result<(SemaphorePermit<'_>, Vec<u8>), Error> {
         let permit = self.acquire(len as u64).await?;
-        let mut buffer = self.spare.lock().pop().unwrap_or_default();
+        // One of just so many pieces, so that what is in use is never more than was asked for; the last that came back,
+        // which is still near the processor.
+        let whole = len.next_multiple_of(PIECE as usize);
+        let mut spare = self.spare.lock();
+        let like = spare.iter().rposition(|buffer| buffer.capacity() == whole);
+        let like = like.map(|index| spare.swap_remove(index));
+        drop(spare);
         self.keep(self.memory.available_permits());
-        if buffer.capacity() < len {
-            buffer = vec![0; len];
-        }
+        let mut buffer = like.unwrap_or_else(|| vec![0; whole]);
         buffer.resize(len, 0);
         Ok((permit, buffer))
     }
@@ -127,7 +137,7 @@ impl Run {
     }
 
     /// Gives back what memory is not in use.
-    pub fn rest(&self) {
+    fn rest(&self) {
         self.keep(0);
     }
 
@@ -163,18 +173,21 @@ mod tests {
             let bytes = run.lend(buffer);
             drop((bytes.clone(), bytes));
             drop(memory);
-            // A shorter one, such as the last part, is the beginning of one that is there.
-            let (memory, buffer) = run.buffer(100).await.unwrap();
-            assert_eq!((buffer.as_ptr(), buffer.len(), buffer[0]), (at, 100, 7));
+            let (memory, buffer) = run.buffer(len - 100).await.unwrap();
+            assert_eq!((buffer.as_ptr(), buffer.len(), buffer[0]), (at, len - 100, 7));
             drop((run.lend(buffer), memory));
-            let all = run.memory(8 * PIECE).await.unwrap();
+            // What asks for little doesn't hold much.
+            let (memory, buffer) = run.buffer(100).await.unwrap();
+            assert_eq!((buffer.len(), buffer.capacity()), (100, PIECE as usize));
+            drop((run.lend(buffer), memory));
+            let all = run.buffer(2 * len).await.unwrap();
             assert!(run.spare.lock().is_empty(), "somebody else has the memory now");
             drop(all);
             let (memory, buffer) = run.buffer(len).await.unwrap();
             drop((run.lend(buffer), memory));
-            assert_eq!(run.spare.lock().len(), 1);
-            run.rest();
-            assert!(run.spare.lock().is_empty());
+            assert_eq!(run.spare.lock().len(), 1, "as much as is free, no more");
         });
+        run.call(async { Ok::<_, Error>(()) }).unwrap();
+        assert!(run.spare.lock().is_empty(), "nothing runs any more");
     }
 }

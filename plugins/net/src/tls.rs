@@ -42,6 +42,16 @@ pub fn roots(ca: Option<&[u8]>) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
+/// For a client that trusts nobody else and speaks HTTP/1.1.
+pub fn trusting(roots: RootCertStore) -> Result<ClientConfig, Error> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Fault::Other, format!("no TLS: {error}")))?;
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
 /// What a handshake showed.
 pub enum Hand {
     /// The server is who it says it is.

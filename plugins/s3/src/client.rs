@@ -1,6 +1,6 @@
 //! The SDK's client: own roots, own proxy, no retries of its own.
 
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use aws_config::{
     BehaviorVersion, Region, identity::IdentityCache, retry::RetryConfig, timeout::TimeoutConfig,
@@ -9,38 +9,32 @@ use aws_sdk_s3::{
     Client,
     config::{
         ConfigBag, Intercept, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
-        StalledStreamProtectionConfig, interceptors::BeforeTransmitInterceptorContextRef,
+        StalledStreamProtectionConfig,
+        endpoint::{DefaultResolver, Endpoint, EndpointFuture, Params, ResolveEndpoint},
+        interceptors::BeforeTransmitInterceptorContextRef,
     },
     error::BoxError,
 };
-use aws_smithy_http_client::{
-    Builder, Connector,
-    proxy::ProxyConfig,
-    tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{http::SharedHttpClient, interceptors::dyn_dispatch_hint};
-use plugin_api::{Error, Fault};
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+use plugin_api::Error;
 
 use crate::{
-    keys,
+    http, keys,
     options::{Credentials, Options},
+    put,
 };
-
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a body may stand still.
-const STALL: Duration = Duration::from_secs(20);
 
 /// Makes the client. Credentials are looked for when they are needed.
 pub async fn new(options: &Options) -> Result<Client, Error> {
     let config = &options.config;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(config.region.clone()))
-        .http_client(connections(options)?)
+        .http_client(http::client(options)?)
         // The host waits and tries again, with what it knows of the other sinks.
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
-        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build())
+        .timeout_config(TimeoutConfig::disabled())
+        // `moving` gives up on what stands still.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         // Each upload brings its own.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenSupported);
@@ -48,12 +42,14 @@ pub async fn new(options: &Options) -> Result<Client, Error> {
         loader = loader.profile_name(profile);
     }
     if config.credentials == Credentials::Keyring {
-        let patient = IdentityCache::lazy().load_timeout(keys::PATIENCE + CONNECT);
+        let patient = IdentityCache::lazy().load_timeout(keys::PATIENCE + http::CONNECT);
         loader =
             loader.credentials_provider(keys::Provider(keys::entry(options))).identity_cache(patient.build());
     }
     let mut builder = aws_sdk_s3::config::Builder::from(&loader.load().await)
         .force_path_style(config.path_style)
+        .endpoint_resolver(Resolved::default())
+        .interceptor(put::Known)
         .interceptor(Encrypted { plain: config.allow_http });
     if let Some(endpoint) = &config.endpoint {
         builder = builder.endpoint_url(endpoint);
@@ -61,30 +57,31 @@ pub async fn new(options: &Options) -> Result<Client, Error> {
     Ok(Client::from_conf(builder.build()))
 }
 
-fn connections(options: &Options) -> Result<SharedHttpClient, Error> {
-    let trust = TrustStore::default();
-    let trust = options.way.ca.iter().fold(trust, |trust, pem| trust.with_pem_certificate(pem.clone()));
-    let other = |error: &dyn std::fmt::Display| Error::new(Fault::Config, format!("s3: {error}"));
-    let tls = TlsContext::builder().with_trust_store(trust).build().map_err(|error| other(&error))?;
-    let proxy = match &options.way.proxy {
-        None => ProxyConfig::disabled(),
-        Some(proxy) => {
-            let config = ProxyConfig::all(proxy.url()).map_err(|error| other(&error))?;
-            // The machine's own credentials come from addresses that no proxy may see.
-            let config =
-                config.no_proxy("localhost,127.0.0.1,::1,169.254.169.254,169.254.170.2,169.254.170.23");
-            match proxy.login() {
-                Some((user, password)) => config.with_basic_auth(user, password),
-                None => config,
-            }
+/// Asks the SDK's rules once where the bucket is. They remember only the last answer, and for its key alone, although
+/// nothing in it follows from the key.
+#[derive(Debug, Default)]
+struct Resolved {
+    rules: DefaultResolver,
+    endpoint: OnceLock<Endpoint>,
+}
+
+impl ResolveEndpoint for Resolved {
+    fn resolve_endpoint<'a>(&'a self, params: &'a Params) -> EndpointFuture<'a> {
+        // These few are of a request, not of the client and its one bucket.
+        let is_special = params.use_s3_express_control_endpoint().is_some()
+            || params.disable_s3_express_session_auth().is_some()
+            || params.disable_access_points().is_some();
+        if is_special {
+            return ResolveEndpoint::resolve_endpoint(&self.rules, params);
         }
-    };
-    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut builder = Connector::builder().proxy_config(proxy.clone());
-        builder.set_connector_settings(settings.cloned());
-        builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-        builder.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
-    }))
+        if let Some(endpoint) = self.endpoint.get() {
+            return EndpointFuture::ready(Ok(endpoint.clone()));
+        }
+        EndpointFuture::new(async {
+            let endpoint = ResolveEndpoint::resolve_endpoint(&self.rules, params).await?;
+            Ok(self.endpoint.get_or_init(|| endpoint).clone())
+        })
+    }
 }
 
 /// Lets nothing go to another computer in plain, whatever a profile or the environment names as the endpoint.

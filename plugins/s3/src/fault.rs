@@ -49,7 +49,6 @@ fn on_the_way(error: &(dyn StdError + 'static)) -> Cause {
         // The innermost says most, and none of them holds a header or a key.
         (None, None) => match net::chain(error).last().map(ToString::to_string) {
             Some(text) if text.contains("credentials") => Cause::NoCredentials,
-            Some(text) if text.contains("minimum throughput") => Cause::Dropped,
             text => Cause::Other(text.unwrap_or_default()),
         },
     }

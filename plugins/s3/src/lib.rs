@@ -8,6 +8,7 @@
 
 mod client;
 mod fault;
+mod http;
 mod keys;
 mod moving;
 mod options;

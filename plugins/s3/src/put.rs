@@ -31,8 +31,7 @@ pub async fn put(s3: &S3, object: &Object<'_>) -> Result<(), Trouble> {
     if object.len() > s3.options.part_size {
         return parts::put(s3, object, &key).await;
     }
-    let _memory = s3.run.memory(object.len()).await?;
-    let bytes = net::read(SINK, object).await?;
+    let (_memory, bytes) = net::read(&s3.run, SINK, object).await?;
     // A connection that was closed while idle is no failure; what became of the first try, the second one sees.
     let mut result = once(s3, object, &key, &bytes).await;
     if matches!(&result, Err(Failed { cause: Cause::Cut, .. })) {
@@ -67,9 +66,7 @@ async fn once(s3: &S3, object: &Object<'_>, key: &str, bytes: &Bytes) -> Result<
         .set_server_side_encryption(encryption(s3))
         .set_ssekms_key_id(s3.options.config.kms_key.clone())
         .body(body(bytes.clone(), &progress));
-    // The hash is known, so it isn't made again only to sign it.
-    let request = request.customize().interceptor(Known(sha256)).send();
-    match moving(&progress, ANSWER, request).await? {
+    match moving(&progress, ANSWER, request.send()).await? {
         Ok(output) => match output.checksum_sha256() {
             Some(other) if other != checksum => Err(Failed::other(
                 "the store says it keeps other bytes than were sent; something on the way changes them",
@@ -149,9 +146,9 @@ pub fn encryption(s3: &S3) -> Option<ServerSideEncryption> {
     })
 }
 
-/// Signs a request by the hash of its body that is known already.
+/// Signs what has its body's SHA-256 beside it by that, so that it isn't made again only to sign.
 #[derive(Debug)]
-struct Known(String);
+pub struct Known;
 
 #[dyn_dispatch_hint]
 impl Intercept for Known {
@@ -161,11 +158,14 @@ impl Intercept for Known {
 
     fn modify_before_signing(
         &self,
-        _: &mut BeforeTransmitInterceptorContextMut<'_>,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        config.interceptor_state().store_put(PayloadSigningOverride::Precomputed(self.0.clone()));
+        let sum = context.request().headers().get("x-amz-checksum-sha256");
+        if let Some(sum) = sum.and_then(|sum| base64::decode(sum).ok()) {
+            config.interceptor_state().store_put(PayloadSigningOverride::Precomputed(hex(&sum)));
+        }
         Ok(())
     }
 }
