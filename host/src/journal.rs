@@ -24,131 +24,30 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod draft;
 pub mod files;
 pub mod frame;
 pub mod line;
 mod lost;
 pub mod mark;
+mod options;
+mod record;
 mod recover;
-pub mod runs;
 pub mod scan;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use options::Options;
+pub use record::{Blob, INSTANCE, Record};
 pub use recover::Recovery;
-pub use runs::Runs;
 
 use crate::{
-    clock::Clock,
     error::{Error, Result},
-    retain::Rules,
-    seal::Cipher,
     spool::Spool,
 };
-
-/// The instance that the host's own records name. No plugin's instance may have it.
-pub const INSTANCE: &str = "candor";
-
-/// Something to keep.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// The kind's name, which is part of the object's path.
-    pub kind: String,
-    /// When it happened, on the monotonic clock; 0 is now.
-    pub mono_ns: u64,
-    /// When it happened, since 1970 UTC; 0: to be derived from `mono_ns`.
-    pub unix_ns: i64,
-    /// Who says so.
-    pub instance: String,
-    /// The version of its plugin.
-    pub plugin_version: String,
-    /// The kind's own fields: one JSON object.
-    pub body: Vec<u8>,
-    /// Bytes that belong to it, kept in a file of their own.
-    pub blob: Option<Blob>,
-}
-
-impl Record {
-    /// A record of this version of the host, happening now.
-    pub fn new(kind: impl Into<String>, instance: impl Into<String>, body: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            mono_ns: 0,
-            unix_ns: 0,
-            instance: instance.into(),
-            plugin_version: env!("CARGO_PKG_VERSION").into(),
-            body: body.into().into_bytes(),
-            blob: None,
-        }
-    }
-}
-
-/// Bytes that belong to a record.
-#[derive(Clone, Debug)]
-pub struct Blob {
-    /// For example `image/webp`.
-    pub media_type: String,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// How to open a journal.
-#[derive(Clone)]
-pub struct Options {
-    /// The state folder.
-    pub state: PathBuf,
-    /// What the person calls this device.
-    pub label: Option<String>,
-    /// The clock records are stamped by.
-    pub clock: Clock,
-    /// How long a record waits at most to be sealed.
-    pub seal_every: Duration,
-    /// How many bytes wait at most to be sealed.
-    pub seal_size: u64,
-    /// Ids of the sinks that must have an object before it is removed here.
-    pub sinks: Vec<String>,
-    /// How much of what they have stays, and how long.
-    pub rules: Rules,
-    /// How many bytes of objects and blobs wait at most.
-    pub max: u64,
-    /// How long a blob waits at least before a seal lists it, and sinks get it.
-    pub grace: Duration,
-    /// Who can read what is sealed; everybody if not said.
-    pub cipher: Option<Cipher>,
-    /// How many records may wait for the writer before `append` blocks.
-    pub queue: usize,
-}
-
-impl Options {
-    /// The defaults for a state folder.
-    pub fn new(state: impl Into<PathBuf>, clock: Clock) -> Self {
-        Self {
-            state: state.into(),
-            label: None,
-            clock,
-            seal_every: Duration::from_secs(300),
-            seal_size: 8 << 20,
-            sinks: Vec::new(),
-            rules: Rules::age(Duration::from_secs(86_400)),
-            max: u64::MAX,
-            grace: Duration::ZERO,
-            cipher: None,
-            queue: 1024,
-        }
-    }
-}
-
-enum Message {
-    Append(Box<Record>),
-    Sync(SyncSender<Result<u64>>),
-    Seal(Option<Instant>, SyncSender<Result<()>>),
-    Disputed(String),
-    Delete(u64, String, SyncSender<Result<()>>),
-    Change(Box<Options>),
-    Close(Instant, SyncSender<Result<()>>),
-}
+use writer::Message;
 
 /// The journal of a running agent. Any thread may use it.
 pub struct Journal {

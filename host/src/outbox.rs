@@ -11,6 +11,9 @@
 //! start: by the last manifest it has left, or it waits as before. Only the journal's thread changes anything here.
 
 pub mod command;
+mod entry;
+
+pub use entry::{Entry, Look, Ripe, roughly};
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use crate::{
@@ -36,61 +39,6 @@ const MARGIN: u64 = 16_000_000;
 const PART: u64 = 20;
 /// How the name of a tombstone ends.
 const GONE: &str = ".gone";
-
-/// A blob that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// How its manifest will list it.
-    #[serde(flatten)]
-    pub blob: BlobEntry,
-    /// Who made it.
-    pub instance: String,
-    /// When it was made, RFC 3339.
-    pub time: String,
-    /// When it began to wait, on the monotonic clock.
-    pub since_mono_ns: u64,
-    /// Which run of that clock.
-    pub boot: String,
-}
-
-impl Entry {
-    /// How long it has waited for certain. Of a time before this boot only that it was before is certain: the wall clock
-    /// may have been set.
-    pub fn waited(&self, clock: &Clock) -> Duration {
-        let since = if self.boot == clock.boot() { self.since_mono_ns } else { 0 };
-        Duration::from_nanos(clock.mono_ns().saturating_sub(since))
-    }
-}
-
-/// What waits, at a glance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Look {
-    /// How many, those deleted among them until a seal has told it.
-    pub count: usize,
-    /// In how many seconds the first may leave, if any waits.
-    pub first_leaves_in_s: Option<u64>,
-    /// The same of the last.
-    pub last_leaves_in_s: Option<u64>,
-}
-
-/// What is to be listed by the next seal.
-#[derive(Debug, Default)]
-pub struct Ripe {
-    /// What has waited long enough.
-    pub released: Vec<Entry>,
-    /// What was deleted meanwhile.
-    pub deleted: Vec<Tombstone>,
-    /// Numbers of what can't be told any more.
-    pub lost: Vec<u64>,
-}
-
-impl Ripe {
-    /// All their numbers.
-    pub fn numbers(&self) -> impl Iterator<Item = u64> {
-        let released = self.released.iter().map(|entry| entry.blob.seq);
-        released.chain(self.deleted.iter().map(|stone| stone.seq)).chain(self.lost.iter().copied())
-    }
-}
 
 /// What one file here holds.
 enum Held {

@@ -49,7 +49,7 @@ pub fn read(config: &Config) -> Result<Queue> {
             let mut queue = Queue::default();
             for entry in sinks {
                 queue.sinks.push(upload::look(&state, &entry.id, entry.kinds.as_deref())?);
-                queue.refused.insert(entry.id.clone(), upload::delivered(&state, &entry.id).refused);
+                queue.refused.insert(entry.id.clone(), upload::Delivered::of(&state, &entry.id).refused);
             }
             Ok(queue)
         }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     clock::Clock,
     spool::{Seal, Spool},
-    upload::{self, Delivered},
+    upload::Delivered,
 };
 
 pub mod keep;
@@ -227,5 +227,5 @@ fn items(spool: &Spool, number: usize, seal: &Seal) -> Vec<Item> {
 /// What the sinks of a state folder have.
 pub fn delivered(spool: &Spool, sinks: &[String]) -> Vec<Delivered> {
     let state = spool.root().parent().unwrap_or(spool.root());
-    sinks.iter().map(|id| upload::delivered(state, id)).collect()
+    sinks.iter().map(|id| Delivered::of(state, id)).collect()
 }

@@ -15,13 +15,17 @@ use std::{
 use crate::{
     disk::{self, Doing},
     error::{Error, Result},
-    journal::files::Head,
-    seal::{self, Manifest, Share, Sums},
+    seal::{
+        Head, Manifest, Share, Sums,
+        key::{self, numbers},
+    },
 };
 
 mod object;
+mod pace;
 
 pub use object::Object;
+pub use pace::Pace;
 
 /// One seal, by its manifest's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +41,7 @@ pub struct Seal {
 impl Seal {
     /// The manifest's key.
     pub fn key(&self) -> String {
-        seal::key(&self.device, self.first, self.last)
+        key::manifest(&self.device, self.first, self.last)
     }
 }
 
@@ -315,12 +319,6 @@ fn is_leftover(name: &str, sealed: u64) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
     let first = numbers(stem).map(|(first, _)| first).or_else(|| stem.parse().ok());
     name.ends_with(disk::PART) || first.is_some_and(|first| first > sealed)
-}
-
-/// `<first>-<last>`.
-pub fn numbers(stem: &str) -> Option<(u64, u64)> {
-    let (first, last) = stem.split_once('-')?;
-    Some((first.parse().ok()?, last.parse().ok()?))
 }
 
 fn sum(mut file: &File) -> io::Result<(u64, [u8; 32])> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     meter::Cost,
-    outbox::{Look, command::roughly},
+    outbox::{Look, roughly},
     route::{Health, Loss, Role},
 };
 

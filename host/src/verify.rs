@@ -26,6 +26,7 @@ use crate::{
 
 mod bytes;
 mod chain;
+mod link;
 mod place;
 mod removed;
 mod report;

@@ -33,8 +33,7 @@ mod linux {
     use host::{
         control::{self, Request},
         disk, identity,
-        journal::files::Head,
-        seal::{Chain, Manifest, ObjectEntry, Sums},
+        seal::{Chain, Head, Manifest, ObjectEntry, Sums},
         spool::Spool,
         upload::Delivered,
     };
@@ -276,7 +275,7 @@ mod linux {
             let (first, last) = (number * size + 1, (number + 1) * size);
             let day = 1 + number * DAYS / seals;
             let chain = Chain { head: &head, key: &identity.key };
-            let mut manifest = Manifest::new(chain, &spool, first, last);
+            let mut manifest = Manifest::new(chain, spool.shares(&identity.id), first, last);
             for (seq, kind) in (first..=last).zip(KINDS) {
                 let line = format!("{{\"seq\":{seq},\"time\":\"2026-01-{day:02}T12:00:00.000000Z\"}}\n");
                 let bytes = compressor.compress(line.as_bytes()).unwrap();

@@ -153,6 +153,47 @@ fn nothing_names_the_machine_it_was_written_on() {
     none("paths of a machine", broken.collect::<Vec<_>>());
 }
 
+/// The way of a record from what a seal is to the journal that makes them.
+const WAY: [&str; 6] = ["seal", "spool", "outbox", "upload", "retain", "journal"];
+
+/// What of the crate a file uses.
+fn uses(text: &str) -> BTreeSet<&str> {
+    let end = |c: char| !c.is_alphanumeric() && c != '_';
+    let mut found: BTreeSet<_> =
+        text.split("crate::").skip(1).filter_map(|rest| rest.split(end).next()).collect();
+    for rest in text.split("use crate::{").skip(1) {
+        let mut depth = 0;
+        for part in rest.split("};\n").next().unwrap().split_inclusive(['{', '}', ',']) {
+            if depth == 0 {
+                found.extend(part.trim().split(end).next());
+            }
+            depth += i32::from(part.ends_with('{')) - i32::from(part.ends_with('}'));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_delivers_is_built_in_one_direction() {
+    let mut broken = Vec::new();
+    // Commands stand above all.
+    for (name, text) in files("rs").into_iter().filter(|(name, _)| !name.ends_with("/command.rs")) {
+        let Some(rest) = name.strip_prefix("host/src/") else { continue };
+        let own = rest.split(['/', '.']).next().unwrap();
+        let Some(place) = WAY.iter().position(|step| *step == own) else { continue };
+        let shipped: Vec<_> = code(shipped(&name, &text)).map(|(_, line)| line).collect();
+        let text = shipped.join("\n");
+        let used = uses(&text);
+        broken.extend(
+            WAY[place + 1..]
+                .iter()
+                .filter(|later| used.contains(*later))
+                .map(|later| format!("{name}: {later}")),
+        );
+    }
+    none("uses what is built on it", broken);
+}
+
 /// The tables of dependencies of a manifest: their lines, without comments.
 fn dependencies(text: &str) -> Vec<Vec<&str>> {
     let mut tables = Vec::new();

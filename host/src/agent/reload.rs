@@ -102,8 +102,9 @@ impl Shared {
     pub fn behind(&self, settled: &Settled) -> BTreeMap<String, u64> {
         let device = self.journal.spool().sealed().0;
         let kinds = settled.changes.iter().filter(|change| change.option.as_deref() == Some("kinds"));
-        let from =
-            |sink: &String| upload::delivered(&self.state, sink).done.get(&device).copied().unwrap_or(0) + 1;
+        let from = |sink: &String| {
+            upload::Delivered::of(&self.state, sink).done.get(&device).copied().unwrap_or(0) + 1
+        };
         kinds.map(|change| (change.instance.clone(), from(&change.instance))).collect()
     }
 

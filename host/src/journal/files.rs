@@ -13,23 +13,13 @@ use super::frame::{self, Type};
 use crate::{
     disk::{self, Doing},
     error::Result,
+    seal::Head,
 };
 
 /// Bytes set aside for gaps on a full disk.
 pub const RESERVE: u64 = 1 << 20;
 /// Frames of this weight are written twice: one flipped bit must not cost the chain.
 const COPIES: usize = 2;
-
-/// How far a chain is sealed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// The device.
-    pub device: String,
-    /// The last number in sealed objects.
-    pub sealed: u64,
-    /// SHA-256 of the last manifest.
-    pub manifest: Option<String>,
-}
 
 /// What a file begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use plugin_api::event::RESERVED_FIELDS;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{Record, frame};
+use super::{frame, record::Record};
 use crate::{
     clock::Stamp,
     error::{Error, Result},

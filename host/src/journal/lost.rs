@@ -1,8 +1,9 @@
-//! Counts what could not be written, until it can be told as a gap.
+//! What is lost: counted where it could not be written, until it can be told as a gap.
 
+use serde_json::{Value, json};
 use tracing::error;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, seal::Runs};
 
 /// Records that could not be written.
 #[derive(Default)]
@@ -35,4 +36,13 @@ impl Lost {
         self.to = now;
         self.unheard = true;
     }
+}
+
+/// Gaps for numbers whose frames can't be read.
+pub fn damaged(missing: &Runs) -> Vec<Value> {
+    let gap = |(first, last)| {
+        let text = "the journal was damaged here; the records can't be read";
+        json!({"reason": "damaged", "first_seq": first, "last_seq": last, "count": last - first + 1, "text": text})
+    };
+    missing.iter().map(gap).collect()
 }

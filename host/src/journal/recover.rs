@@ -4,20 +4,20 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::{
-    Options, Runs,
-    files::{Folder, Head},
-    line,
+    files::Folder,
+    line, lost,
     mark::Mark,
+    options::Options,
+    record::{Blob, Record},
     scan::{self, Scan},
     tail::{self, Tail},
-    writer,
 };
 use crate::{
     clock, disk,
     error::{Error, Result},
     identity::{self, Identity, Origin},
     outbox::{Entry, Outbox},
-    seal::{self, BlobEntry, Manifest, Tombstone},
+    seal::{BlobEntry, Head, Manifest, Runs, Tombstone, key},
     spool::Spool,
 };
 
@@ -62,7 +62,7 @@ impl Chain {
         let (mut damaged, mut torn) = (self.missing.clone(), self.missing.clone());
         damaged.remove(self.known + 1, u64::MAX);
         torn.remove(0, self.known);
-        let mut gaps = writer::damaged(&damaged);
+        let mut gaps = lost::damaged(&damaged);
         for (first, last) in torn.iter() {
             let text = "the end of the journal can't be read; these numbers may never have been used, and are not used again";
             gaps.push(json!({"reason": "torn", "first_seq": first, "last_seq": last, "text": text}));
@@ -226,7 +226,7 @@ impl Opening<'_> {
         let (new, device) = (tail.next(), tail.head.device.clone());
         let Some(mut text) = line::renumber(payload, new) else { return Ok(()) };
         if let Some(entry) = old.get(seq) {
-            let key = seal::blob_key(&device, new, date, &entry.blob.media_type);
+            let key = key::blob(&device, new, date, &entry.blob.media_type);
             let blob = BlobEntry { key, seq: new, ..entry.blob.clone() };
             text = line::attach(&text, &blob.key, &blob.media_type);
             match std::fs::read(old.file(&entry.blob)) {
@@ -375,8 +375,8 @@ fn take_over_blob(tail: &mut Tail, old: &Outbox, entry: &Entry) -> Result<()> {
         }
     };
     let body = json!({"previous_seq": entry.blob.seq, "previous_time": entry.time}).to_string();
-    let blob = Some(super::Blob { media_type: entry.blob.media_type.clone(), bytes });
-    tail.add(&super::Record { blob, ..super::Record::new(&entry.blob.kind, &entry.instance, body) })
+    let blob = Some(Blob { media_type: entry.blob.media_type.clone(), bytes });
+    tail.add(&Record { blob, ..Record::new(&entry.blob.kind, &entry.instance, body) })
 }
 
 fn beginning(device: &str) -> Head {

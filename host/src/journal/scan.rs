@@ -3,12 +3,16 @@
 use std::{collections::BTreeMap, fs, ops::Range};
 
 use super::{
-    files::{Folder, Head, Open, Sealed},
+    files::{Folder, Open, Sealed},
     frame::{self, Found, Type},
     line,
-    runs::Runs,
+    record::INSTANCE,
 };
-use crate::{disk::Doing, error::Result};
+use crate::{
+    disk::Doing,
+    error::Result,
+    seal::{Head, Runs},
+};
 
 /// The shortest frame a record can have: the most numbers that may be in bytes nobody can read.
 const SHORTEST: usize = 160;
@@ -258,6 +262,6 @@ fn declared(payload: &[u8]) -> Option<(u64, u64)> {
         return None;
     }
     let body: serde_json::Value = serde_json::from_str(line).ok()?;
-    let own = body["instance"] == super::INSTANCE;
+    let own = body["instance"] == INSTANCE;
     own.then_some((body["first_seq"].as_u64()?, body["last_seq"].as_u64()?))
 }

@@ -8,17 +8,17 @@ use std::sync::{
 use tracing::{info, warn};
 
 use super::{
-    INSTANCE, Record,
-    files::{self, Active, Folder, Head, Open, RESERVE, Sealed},
+    files::{self, Active, Folder, Open, RESERVE, Sealed},
     frame::{self, Type},
     line,
     mark::Marker,
+    record::{INSTANCE, Record},
 };
 use crate::{
     clock::Clock,
     error::Result,
     outbox::{Entry, Outbox},
-    seal::{self, BlobEntry, Sums},
+    seal::{BlobEntry, Head, Sums, key},
 };
 
 /// What the last quarter of the reserve is kept for.
@@ -134,7 +134,7 @@ impl Tail {
             let Sums { sha256, crc32 } = Sums::of(&blob.bytes);
             let entry = Entry {
                 blob: BlobEntry {
-                    key: seal::blob_key(&self.head.device, self.next, stamp.date(), &blob.media_type),
+                    key: key::blob(&self.head.device, self.next, stamp.date(), &blob.media_type),
                     kind: record.kind.clone(),
                     seq: self.next,
                     len: blob.bytes.len() as u64,

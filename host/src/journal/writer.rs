@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::{
-    Message, Options, Record, Recovery,
     lost::Lost,
-    recover,
+    options::Options,
+    record::Record,
+    recover::{self, Recovery},
     tail::{self, Dropped, Tail, Weight},
 };
 use crate::{
@@ -44,6 +45,17 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is left of the time to close for the mark of a clean end.
 const MARGIN: Duration = Duration::from_millis(300);
+
+/// What the journal's thread is asked for.
+pub enum Message {
+    Append(Box<Record>),
+    Sync(SyncSender<Result<u64>>),
+    Seal(Option<Instant>, SyncSender<Result<()>>),
+    Disputed(String),
+    Delete(u64, String, SyncSender<Result<()>>),
+    Change(Box<Options>),
+    Close(Instant, SyncSender<Result<()>>),
+}
 
 /// The state of the journal's thread.
 pub struct Writer {
@@ -363,13 +375,4 @@ impl Writer {
             _ => Err(Error::Unwritable { cause: self.lost.cause.clone() }),
         }
     }
-}
-
-/// Gaps for numbers whose frames can't be read.
-pub fn damaged(missing: &super::Runs) -> Vec<Value> {
-    let gap = |(first, last)| {
-        let text = "the journal was damaged here; the records can't be read";
-        json!({"reason": "damaged", "first_seq": first, "last_seq": last, "count": last - first + 1, "text": text})
-    };
-    missing.iter().map(gap).collect()
 }

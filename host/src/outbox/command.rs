@@ -6,10 +6,9 @@
 use std::{io, path::Path, time::Duration};
 
 use comfy_table::{Table, presets};
-use plugin_api::units;
 use serde_json::{Value, json};
 
-use super::{Entry, Outbox};
+use super::{Entry, Outbox, roughly};
 use crate::{
     agent,
     clock::{self, Clock},
@@ -106,15 +105,6 @@ fn row(outbox: &Outbox, entry: &Entry, grace: Duration) -> Value {
 /// How long it still waits, roughly.
 fn left(row: &Value) -> String {
     roughly(row["leaves_in_s"].as_u64().unwrap_or(0))
-}
-
-/// So many seconds, for people.
-pub fn roughly(seconds: u64) -> String {
-    match seconds {
-        0 => "the next seal".to_owned(),
-        1..120 => format!("{seconds}s"),
-        _ => units::show_duration(Duration::from_secs(seconds / 60 * 60)),
-    }
 }
 
 /// Deletes one that waits; what to tell the person.

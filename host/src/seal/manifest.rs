@@ -36,13 +36,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::Chain;
+use super::{chain::Chain, key, runs::Runs};
 use crate::{
     disk,
     error::{Error, Result},
     identity::Key,
-    journal::Runs,
-    spool::Spool,
 };
 
 /// What comes after the text that is signed, in place of its last brace.
@@ -179,7 +177,7 @@ pub struct Tombstone {
 
 impl Manifest {
     /// A manifest of nothing yet, after the head of a chain.
-    pub fn new(chain: Chain<'_>, spool: &Spool, first: u64, last: u64) -> Self {
+    pub fn new(chain: Chain<'_>, sinks: BTreeMap<String, Share>, first: u64, last: u64) -> Self {
         let Chain { head, key } = chain;
         Self {
             manifest: 1,
@@ -188,7 +186,7 @@ impl Manifest {
             last,
             previous: head.manifest.clone(),
             public_key: key.public(),
-            sinks: spool.shares(&head.device),
+            sinks,
             objects: Vec::new(),
             blobs: Vec::new(),
             gaps: Vec::new(),
@@ -198,7 +196,7 @@ impl Manifest {
 
     /// Its own key.
     pub fn key(&self) -> String {
-        key(&self.device, self.first, self.last)
+        key::manifest(&self.device, self.first, self.last)
     }
 
     /// Its bytes, signed.
@@ -226,18 +224,4 @@ pub fn signed(bytes: &[u8]) -> Option<(Vec<u8>, &str)> {
     let line = std::str::from_utf8(bytes).ok()?.strip_suffix("\"}\n")?;
     let (text, signature) = line.rsplit_once(SIGNATURE)?;
     Some((format!("{text}}}").into_bytes(), signature))
-}
-
-/// The key of a manifest.
-pub fn key(device: &str, first: u64, last: u64) -> String {
-    format!("v=1/device={device}/_manifest/{first:020}-{last:020}.json")
-}
-
-/// What an object is called to a store.
-pub fn media_type(key: &str) -> &'static str {
-    match key.rsplit('.').next() {
-        Some("zst") => "application/zstd",
-        Some("age") => "application/octet-stream",
-        _ => "application/json",
-    }
 }

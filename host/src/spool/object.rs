@@ -12,11 +12,11 @@ use std::{
 use crc32fast::Hasher;
 use plugin_api::call::ReadAt;
 
+use super::pace::Pace;
 use crate::{
     disk::{self, Doing},
     error::{Error, Result},
-    seal::{self, Sums},
-    upload::Pace,
+    seal::{Sums, key},
 };
 
 /// How much is read at once of what a sink passes over.
@@ -63,7 +63,7 @@ impl Object {
 
     /// Wraps one that no manifest lists.
     pub fn unchecked(file: File, key: &str, len: u64, sha256: [u8; 32]) -> Self {
-        let media_type = seal::media_type(key).to_owned();
+        let media_type = key::media_type(key).to_owned();
         Self { key: key.to_owned(), len, sha256, media_type, pace: None, file, check: None }
     }
 

@@ -12,10 +12,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Pace, Plan, Run, Target, Upload, Worker, delivered, lock};
+use super::{
+    Upload, Worker, delivered,
+    plan::Plan,
+    target::Target,
+    worker::{Run, lock},
+};
 use crate::{
     error::{Error, Result},
-    spool::{Shares, Spool},
+    spool::{Pace, Shares, Spool},
 };
 
 /// How long a worker may take to let go of its sink.

@@ -9,7 +9,6 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::file_name;
 use crate::{
     disk::{self, Doing},
     error::Result,
@@ -67,6 +66,11 @@ impl Refused {
 }
 
 impl Delivered {
+    /// What a sink of a state folder has; nothing if that was never noted.
+    pub fn of(state: &Path, id: &str) -> Self {
+        read(&path(state, id)).unwrap_or_default()
+    }
+
     /// Whether a seal is delivered as far as it will ever be.
     pub fn has(&self, seal: &Seal) -> bool {
         self.done.get(&seal.device).is_some_and(|done| seal.last <= *done)
@@ -149,4 +153,24 @@ pub fn read_or_start(path: &Path, spool: &Spool) -> Result<Delivered> {
 /// Writes what a sink has.
 pub fn write(path: &Path, delivered: &Delivered) -> Result<()> {
     disk::write(path, serde_json::json!(delivered).to_string().as_bytes())
+}
+
+/// Notes for the next start that a sink is to be asked again to take what it refused; how many objects.
+pub fn retry_later(state: &Path, id: &str, key: Option<&str>) -> Result<usize> {
+    let path = path(state, id);
+    let Some(mut delivered) = read(&path) else { return Ok(0) };
+    let count = delivered.retry(key);
+    write(&path, &delivered)?;
+    Ok(count)
+}
+
+/// The name of a sink's file, which must not leave its folder whatever the id is, nor be another's where case is ignored.
+pub fn file_name(id: &str) -> String {
+    let plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter);
+    if !id.is_empty() && id.len() <= 64 && id.chars().all(plain) {
+        format!("{id}.json")
+    } else {
+        format!("{}.json", disk::hex(&disk::sha256(id.as_bytes())))
+    }
 }

@@ -14,110 +14,29 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    time::UNIX_EPOCH,
 };
 
 use tracing::warn;
 
+use super::{
+    delivered::file_name,
+    entry::{Entry, LEN},
+};
 use crate::{
     disk::{self, Doing},
     error::Result,
-    spool::{Seal, Spool},
 };
 
 const MAGIC: &[u8; 8] = b"CANDORQ1";
 const HEADER: usize = 16;
-const ENTRY: usize = 72;
 /// How many entries are read at once.
 const BLOCK: usize = 1024;
 /// Delivered entries at the beginning that are worth writing the file anew.
 const STALE: u64 = 20_000;
 
-/// A seal that waits, and how much it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The seal.
-    pub seal: Seal,
-    /// Its objects that the sink wants.
-    pub objects: u32,
-    /// Their bytes.
-    pub object_bytes: u64,
-    /// Its blobs that the sink wants.
-    pub blobs: u32,
-    /// Their bytes.
-    pub blob_bytes: u64,
-    /// When it was sealed, in seconds since 1970.
-    pub time: u64,
-    /// Whether no further seal of this device will come; then it is no seal.
-    pub is_end: bool,
-}
-
-impl Entry {
-    /// Reads off a manifest how much of its seal a sink wants.
-    pub fn of(spool: &Spool, seal: Seal, kinds: Option<&[String]>) -> Self {
-        let modified = spool.path(&seal.key()).metadata().and_then(|file| file.modified()).ok();
-        let time =
-            modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |time| time.as_secs());
-        let mut entry =
-            Self { objects: 0, object_bytes: 0, blobs: 0, blob_bytes: 0, time, is_end: false, seal };
-        // One that can't be read is said when its turn comes.
-        let Ok(manifest) = spool.manifest(&entry.seal) else { return entry };
-        for part in super::parts(&manifest).filter(|part| super::wants(kinds, part.kind)) {
-            if part.is_blob {
-                entry.blobs += 1;
-                entry.blob_bytes += part.len;
-            } else {
-                entry.objects += 1;
-                entry.object_bytes += part.len;
-            }
-        }
-        entry
-    }
-
-    /// Says that a chain has ended.
-    pub fn end(device: &str) -> Self {
-        let seal = Seal { device: device.to_owned(), first: 0, last: 0 };
-        Self { seal, objects: 0, object_bytes: 0, blobs: 0, blob_bytes: 0, time: 0, is_end: true }
-    }
-
-    /// How many things it has to send: its objects, its blobs and its manifest.
-    pub fn count(&self) -> u64 {
-        if self.is_end { 0 } else { u64::from(self.objects) + u64::from(self.blobs) + 1 }
-    }
-
-    fn encode(&self) -> Option<[u8; ENTRY]> {
-        let mut bytes = [0; ENTRY];
-        bytes[4..8].copy_from_slice(&self.objects.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.blobs.to_le_bytes());
-        bytes[12] = u8::from(self.is_end);
-        let numbers = [self.seal.first, self.seal.last, self.object_bytes, self.blob_bytes, self.time]
-            .map(u64::to_le_bytes);
-        bytes[16..56].copy_from_slice(numbers.as_flattened());
-        for (at, byte) in bytes[56..].iter_mut().enumerate() {
-            *byte = u8::from_str_radix(self.seal.device.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        let sum = crc32fast::hash(&bytes[4..]);
-        bytes[..4].copy_from_slice(&sum.to_le_bytes());
-        (self.seal.device.len() == 32).then_some(bytes)
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-        let long = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        if word(0)? != crc32fast::hash(bytes.get(4..ENTRY)?) {
-            return None;
-        }
-        let seal = Seal { device: disk::hex(&bytes[56..ENTRY]), first: long(16)?, last: long(24)? };
-        Some(Self {
-            seal,
-            objects: word(4)?,
-            blobs: word(8)?,
-            is_end: bytes[12] == 1,
-            object_bytes: long(32)?,
-            blob_bytes: long(40)?,
-            time: long(48)?,
-        })
-    }
+/// Where a sink's file is.
+pub fn path(state: &Path, id: &str) -> PathBuf {
+    state.join("queue").join(file_name(id)).with_extension("index")
 }
 
 /// The file.
@@ -176,9 +95,9 @@ impl Index {
         if let Some(at) = at.checked_sub(self.written) {
             return self.unwritten.get(usize::try_from(at).ok()?).cloned();
         }
-        let mut bytes = [0; ENTRY];
+        let mut bytes = [0; LEN];
         let file = File::open(&self.path).ok()?;
-        let read = disk::read_at(&file, HEADER as u64 + at * ENTRY as u64, &mut bytes).ok()?;
+        let read = disk::read_at(&file, HEADER as u64 + at * LEN as u64, &mut bytes).ok()?;
         Entry::decode(&bytes[..read])
     }
 
@@ -216,7 +135,7 @@ impl Index {
         }
         let part = disk::with_suffix(&self.path, disk::PART);
         let copied = File::open(&self.path).and_then(|mut from| {
-            io::Seek::seek(&mut from, io::SeekFrom::Start(HEADER as u64 + first * ENTRY as u64))?;
+            io::Seek::seek(&mut from, io::SeekFrom::Start(HEADER as u64 + first * LEN as u64))?;
             let mut to = File::create(&part)?;
             to.write_all(&self.header)?;
             io::copy(&mut from, &mut to)?;
@@ -246,7 +165,7 @@ impl Index {
     fn cut(&mut self) {
         let done =
             File::options().create(true).truncate(false).write(true).open(&self.path).and_then(|mut file| {
-                file.set_len(HEADER as u64 + self.written * ENTRY as u64)?;
+                file.set_len(HEADER as u64 + self.written * LEN as u64)?;
                 file.write_all(&self.header)
             });
         if let Err(error) = done {
@@ -262,7 +181,7 @@ impl Index {
             if self.file.is_none() {
                 let file = File::options().append(true).open(&self.path)?;
                 // What a full disk took of an entry.
-                file.set_len(HEADER as u64 + self.written * ENTRY as u64)?;
+                file.set_len(HEADER as u64 + self.written * LEN as u64)?;
                 self.file = Some(file);
             }
             if let Some(file) = &mut self.file {
@@ -281,14 +200,14 @@ pub fn read(path: &Path, header: &[u8; HEADER], mut each: impl FnMut(Entry)) -> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    let mut block = vec![0; ENTRY * BLOCK];
+    let mut block = vec![0; LEN * BLOCK];
     if fill(&mut file, &mut block[..HEADER])? < HEADER || block[..HEADER] != *header {
         return Ok(None);
     }
     loop {
         let n = fill(&mut file, &mut block)?;
-        for bytes in block[..n].chunks(ENTRY) {
-            let Some(entry) = Some(bytes).filter(|bytes| bytes.len() == ENTRY).and_then(Entry::decode) else {
+        for bytes in block[..n].chunks(LEN) {
+            let Some(entry) = Some(bytes).filter(|bytes| bytes.len() == LEN).and_then(Entry::decode) else {
                 return Ok(Some(false));
             };
             each(entry);
@@ -323,6 +242,7 @@ fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spool::Seal;
 
     fn entry(n: u64) -> Entry {
         let seal =
@@ -369,8 +289,8 @@ mod tests {
             (0..100).for_each(|n| index.push(entry(n)));
             let mut bytes = fs::read(&path).expect("bytes");
             match damage {
-                0 => bytes[HEADER + 40 * ENTRY + 30] ^= 1,
-                _ => bytes.truncate(HEADER + 40 * ENTRY + 30),
+                0 => bytes[HEADER + 40 * LEN + 30] ^= 1,
+                _ => bytes.truncate(HEADER + 40 * LEN + 30),
             }
             fs::write(&path, bytes).expect("written");
             let (mut index, read) = open(&path);

@@ -11,16 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Fault, v1::Status};
+use plugin_api::{Fault, call::Failure, v1::Status};
 use tracing::{info, warn};
 
 use super::{
-    Delivered, Failure, Progress, Refused, Target, delivered,
-    index::{Entry, Index},
+    delivered::{self, Delivered, Refused},
+    entry::Entry,
+    index::{self, Index},
+    listed::Part,
+    look::{self, Progress},
+    target::Target,
 };
 use crate::{
     error::{Error, Result},
-    seal::Sums,
     spool::{Seal, Spool},
 };
 
@@ -46,19 +49,6 @@ type Place = (Phase, u64);
 
 /// The place of what a person asked to try again; no seal is there.
 const AGAIN: Place = (Phase::Records, u64::MAX);
-
-/// One object to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// The key.
-    pub key: String,
-    /// By what its bytes are told, but for a manifest.
-    pub sums: Option<Sums>,
-    /// For example `application/zstd`.
-    pub media_type: String,
-    /// Length in bytes.
-    pub len: u64,
-}
 
 struct Waiting {
     part: Part,
@@ -133,7 +123,7 @@ pub struct Plan {
 impl Plan {
     /// The queue of a sink as it was left.
     pub fn open(spool: Arc<Spool>, target: Target, state: &Path, delivered: Delivered) -> Result<Self> {
-        let (path, queue) = (delivered::path(state, &target.id), super::index_path(state, &target.id));
+        let (path, queue) = (delivered::path(state, &target.id), index::path(state, &target.id));
         let (mut done, mut next) = ((0, 0), 0);
         let (mut pending, mut pending_bytes) = (0, 0);
         let mut index = Index::open(&queue, target.kinds.as_deref(), |at, entry| {
@@ -380,7 +370,7 @@ impl Plan {
             class: failing.map(|failure| class(failure.fault)),
             code: failing.and_then(|failure| failure.cause.clone()),
             retry_in_s: paused.filter(|_| self.pending > 0),
-            oldest: oldest.map(|entry| super::moment(entry.time)),
+            oldest: oldest.map(|entry| look::moment(entry.time)),
         }
     }
 }

@@ -13,13 +13,15 @@ use std::{
 use tracing::warn;
 
 use super::{
-    News, Pace, Progress, Target,
-    index::Entry,
+    entry::Entry,
+    look::Progress,
+    news::News,
     plan::{Job, Next, Outcome, Plan},
+    target::Target,
 };
 use crate::{
     error::Result,
-    spool::{Seal, Spool},
+    spool::{Pace, Seal, Spool},
 };
 
 /// How many seals are added to the queue at once.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use crate::{disk, journal::Runs};
+use crate::{disk, seal::Runs};
 
 /// What a manifest says of an object or blob.
 #[derive(Clone, Debug)]

@@ -8,54 +8,18 @@ use super::{
     Options, Report, Store,
     bytes::{self, Expected},
     each,
+    link::{Link, numbers},
     removed::{Fate, Removed},
     report::Fault,
     window::{self, Window},
 };
 use crate::{
-    disk,
     error::Result,
-    identity::Public,
-    journal::Runs,
-    seal::{self, Manifest, Share},
+    seal::{Manifest, Runs, Share, key},
 };
 
 /// How many manifests are read at once.
 const BATCH: usize = 64;
-/// No manifest is that long.
-const LONGEST: usize = 64 << 20;
-
-/// A manifest whose signature holds, and its SHA-256.
-pub struct Link {
-    /// What it says.
-    pub manifest: Manifest,
-    sum: String,
-}
-
-impl Link {
-    /// Reads and checks a manifest by itself; or what is wrong with it.
-    pub fn read(store: &dyn Store, device: &str, (first, last): (u64, u64)) -> Result<Self, String> {
-        let mut bytes = Vec::new();
-        let read = store.get(&seal::key(device, first, last), &mut |piece| {
-            if bytes.len() < LONGEST {
-                bytes.extend_from_slice(piece);
-            }
-        });
-        read.map_err(|error| format!("can't be read: {error}"))?;
-        let manifest: Manifest =
-            serde_json::from_slice(&bytes).map_err(|error| format!("is no manifest: {error}"))?;
-        let (text, signature) = seal::signed(&bytes).ok_or("has no signature")?;
-        let key =
-            Public::of(device, &manifest.public_key).ok_or("is signed with the key of another device")?;
-        if !key.signed(&text, signature) {
-            return Err("is not as it was signed".to_owned());
-        }
-        if (manifest.device.as_str(), manifest.first, manifest.last) != (device, first, last) {
-            return Err(format!("is that of {} to {}", manifest.first, manifest.last));
-        }
-        Ok(Self { manifest, sum: disk::hex(&disk::sha256(&bytes)) })
-    }
-}
 
 struct Walk<'a> {
     store: &'a dyn Store,
@@ -108,7 +72,7 @@ impl Walk<'_> {
         link: Result<Link, String>,
         there: &mut Vec<Expected>,
     ) -> Result<()> {
-        let key = seal::key(&self.report.device, first, last);
+        let key = key::manifest(&self.report.device, first, last);
         let link = link.inspect_err(|text| self.report.problem(Fault::Altered, &key, text)).ok();
         let share = link.as_ref().and_then(|link| self.share(&link.manifest.sinks));
         if first > self.next {
@@ -286,14 +250,4 @@ impl Walk<'_> {
         }
         self.report
     }
-}
-
-/// Two numbers of a gap.
-pub fn numbers(
-    gap: &serde_json::Map<String, serde_json::Value>,
-    first: &str,
-    last: &str,
-) -> Option<(u64, u64)> {
-    let (first, last) = (gap.get(first)?.as_u64()?, gap.get(last)?.as_u64()?);
-    (first <= last).then_some((first, last))
 }

@@ -5,9 +5,8 @@ use std::{cell::OnceCell, collections::BTreeMap};
 use serde_json::Value;
 
 use super::{
-    Store,
-    chain::{self, Link},
-    each,
+    Store, each,
+    link::{Link, numbers},
     window::{self, What},
 };
 use crate::error::Result;
@@ -99,7 +98,7 @@ fn removal(gap: &serde_json::Map<String, Value>) -> Option<Removal> {
         "quota" => Fate::Gone,
         _ => return None,
     };
-    let (from, to) = chain::numbers(gap, "from_seq", "to_seq")?;
+    let (from, to) = numbers(gap, "from_seq", "to_seq")?;
     let names = gap.get("missing_from")?.as_array()?;
     let missing_from = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     Some(Removal { of: gap.get("of")?.as_str()?.to_owned(), from, to, missing_from, fate })

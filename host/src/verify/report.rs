@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::journal::Runs;
+use crate::seal::Runs;
 
 /// How many problems are named; all of them count.
 const NAMED: usize = 1000;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Store;
-use crate::{error::Result, spool};
+use crate::{error::Result, seal::key};
 
 /// How many keys are in memory at once.
 const SIZE: usize = 100_000;
@@ -119,12 +119,12 @@ pub fn numbers(key: &str) -> Option<(What, u64, u64)> {
     let stem = name.split('.').next()?;
     match folder.split('/').next()? {
         "_manifest" => {
-            let (first, last) = spool::numbers(stem)?;
+            let (first, last) = key::numbers(stem)?;
             Some((What::Manifest, first, last))
         }
         "_blob" => stem.parse().ok().map(|seq| (What::Blob, seq, seq)),
         kind if kind.starts_with("kind=") => {
-            let (first, last) = spool::numbers(stem)?;
+            let (first, last) = key::numbers(stem)?;
             Some((What::Object, first, last))
         }
         _ => None,

@@ -12,9 +12,9 @@ use host::{
     clock::Clock,
     disk,
     identity::Public,
-    journal::{Journal, Options, Runs},
+    journal::{Journal, Options},
     outbox::Outbox,
-    seal::{self, Sums},
+    seal::{self, Runs, Sums},
     spool::Spool,
     verify,
 };

@@ -8,6 +8,7 @@ use host::{
     identity::Origin,
     journal::{Blob, Journal, Options, Record, Recovery, files, frame},
     outbox::Outbox,
+    seal::Head,
     spool::Spool,
 };
 use serde_json::Value;
@@ -233,7 +234,7 @@ fn later_file_makes_the_end_of_an_earlier_one_void() {
     drop(journal);
     // A sync failed after number 3: what was not acknowledged went into another file, and 4 became another record.
     let folder = files::Folder::at(state.path());
-    let head = files::Head { device, sealed: 0, manifest: None };
+    let head = Head { device, sealed: 0, manifest: None };
     let mut bytes = Vec::new();
     files::open_frames(
         &mut bytes,

@@ -316,7 +316,7 @@ fn refused_object_is_sent_when_somebody_asks_for_it_before_or_after_a_restart() 
         wait(&upload, "the object", |progress| progress[0].refused == 0 && progress[0].pending == 0);
         assert_eq!(shelf.has("kind=activity"), 1, "{restart}");
         stop(upload);
-        assert!(upload::delivered(state.path(), "shelf").again.is_empty());
+        assert!(upload::Delivered::of(state.path(), "shelf").again.is_empty());
     }
 }
 

@@ -3,10 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use host::{
-    journal::Runs,
     outbox::Outbox,
     retain::{Rules, quota},
-    seal::Manifest,
+    seal::{Manifest, Runs},
 };
 use serde_json::Value;
 

@@ -14,7 +14,7 @@ use host::{
     seal::Manifest,
     show,
     spool::{Object, Seal},
-    upload::{self, Delivered, Failure, Store, Target, Upload, delivered},
+    upload::{self, Delivered, Failure, Store, Target, Upload},
 };
 use plugin_api::{Fault, call::ReadAt, v1::Status};
 use serde_json::Value;
@@ -154,7 +154,7 @@ impl Desk {
     }
 
     fn delivered(&self, id: &str) -> Delivered {
-        delivered(self.state.path(), id)
+        Delivered::of(self.state.path(), id)
     }
 
     fn shown(&self, kind: &str) -> Vec<Value> {

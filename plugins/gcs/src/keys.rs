@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use net::{Cause, Keys, way::wrong};
+use net::{Cause, Keys, Place, way::wrong};
 use plugin_api::{Asked, Error, Fault, Form, Secrets};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -53,6 +53,24 @@ impl Account {
         }
         Ok(account["gcs_base_url"].as_str().map(str::to_owned))
     }
+}
+
+/// Whom the sink talks to: Google, or whom the service account's key names, as test servers do.
+pub fn place(account: Option<&Account>) -> Result<Place, Error> {
+    let Some(url) = account.map(Account::place).transpose()?.flatten() else { return Ok(google()) };
+    let bad = || wrong(SINK, "service_account", "its gcs_base_url is not an address; download it again");
+    let (tls, rest) = match url.split_once("://") {
+        Some(("https", rest)) => (true, rest),
+        Some(("http", rest)) => (false, rest),
+        _ => return Err(bad()),
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, if tls { "443" } else { "80" }));
+    if !tls && !net::loopback(host) {
+        let text = "its gcs_base_url has no TLS; anybody on the way could read and change what is sent";
+        return Err(wrong(SINK, "service_account", text));
+    }
+    Ok(Place { host: host.to_owned(), port: port.parse().map_err(|_| bad())?, tls, proxy: None })
 }
 
 /// The entry of a bucket.

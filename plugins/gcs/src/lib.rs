@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod kept;
 mod keys;
 mod options;
 mod parts;
@@ -22,7 +23,7 @@ use std::{
 use keys::Account;
 use net::Trouble;
 use object_store::gcp::GoogleCloudStorage;
-use options::{Options, SINK};
+use options::{Options, SINK, google};
 use plugin_api::prelude::*;
 
 pub use options::{Config, Credentials};
@@ -63,7 +64,7 @@ impl Gcs {
             return Ok(bucket.clone());
         }
         let account = Account::of(&self.config)?;
-        let options = Options::new(self.config.clone(), account.as_ref())?;
+        let options = Options::new(self.config.clone(), keys::place(account.as_ref())?)?;
         let (config, place) = (&options.config, &options.way.place);
         let store = format!("{place} {} {}", config.bucket, config.prefix);
         let uploads = self.state.as_ref().map(|state| net::Uploads::new(state, &store));
@@ -83,7 +84,7 @@ impl Sink for Gcs {
     const SCHEME: &'static str = "gs";
 
     fn new(config: Config, host: &Host) -> Result<Self, Error> {
-        let options = Options::new(config, None)?;
+        let options = Options::new(config, google())?;
         let run = Arc::new(net::Run::new(SINK, options.part_size, options.config.concurrency)?);
         let state = host.state_folder();
         let gcs = Self {

@@ -1,13 +1,8 @@
 //! The sink's part of the config, and what it comes to.
 
 pub use net::Credentials;
-use net::{
-    Place, Way, usual,
-    way::{self, wrong},
-};
+use net::{Place, Way, usual, way};
 use plugin_api::prelude::*;
-
-use crate::keys::Account;
 
 /// The sink's name.
 pub const SINK: &str = "gcs";
@@ -73,10 +68,10 @@ pub struct Options {
 
 impl Options {
     /// Checks a config.
-    pub fn new(mut config: Config, account: Option<&Account>) -> Result<Self, Error> {
+    pub fn new(mut config: Config, place: Place) -> Result<Self, Error> {
         way::bucket(SINK, &config.bucket)?;
         config.prefix = way::prefix(SINK, &config.prefix)?;
-        let way = Way::new(SINK, place(account)?, config.ca.as_deref(), config.proxy.as_deref())?;
+        let way = Way::new(SINK, place, config.ca.as_deref(), config.proxy.as_deref())?;
         let part_size = way::part_size(SINK, &config.part_size)?;
         config.concurrency = config.concurrency.clamp(1, 16);
         Ok(Self { way, part_size, config })
@@ -91,22 +86,4 @@ impl Options {
 /// Google's own.
 pub fn google() -> Place {
     Place { host: "storage.googleapis.com".to_owned(), port: 443, tls: true, proxy: None }
-}
-
-/// Whom the sink talks to: Google, or whom the service account's key names, as test servers do.
-fn place(account: Option<&Account>) -> Result<Place, Error> {
-    let Some(url) = account.map(Account::place).transpose()?.flatten() else { return Ok(google()) };
-    let bad = || wrong(SINK, "service_account", "its gcs_base_url is not an address; download it again");
-    let (tls, rest) = match url.split_once("://") {
-        Some(("https", rest)) => (true, rest),
-        Some(("http", rest)) => (false, rest),
-        _ => return Err(bad()),
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, if tls { "443" } else { "80" }));
-    if !tls && !net::loopback(host) {
-        let text = "its gcs_base_url has no TLS; anybody on the way could read and change what is sent";
-        return Err(wrong(SINK, "service_account", text));
-    }
-    Ok(Place { host: host.to_owned(), port: port.parse().map_err(|_| bad())?, tls, proxy: None })
 }

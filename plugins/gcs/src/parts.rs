@@ -11,8 +11,9 @@ use plugin_api::Object;
 
 use crate::{
     Bucket,
+    kept::{attributes, known, there},
     options::SINK,
-    put::{attributes, failed, known, there},
+    service::failed,
 };
 
 /// Stores a large object.

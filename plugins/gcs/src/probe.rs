@@ -4,10 +4,7 @@ use futures_util::StreamExt;
 use net::Trouble;
 use object_store::{ObjectStore, PutMultipartOptions, multipart::MultipartStore};
 
-use crate::{
-    Bucket,
-    put::{failed, path},
-};
+use crate::{Bucket, service::failed, store::path};
 
 /// Lists the bucket, or begins an upload.
 pub async fn signed(gcs: &Bucket, step: &str) -> Result<(), Trouble> {

@@ -1,41 +1,18 @@
-//! Storing an object whole, and telling what is there already.
-
-use std::error::Error as StdError;
+//! Storing an object whole.
 
 use bytes::Bytes;
-use net::{Cause, Failed, There, Trouble, hex};
-use object_store::{Attribute, Attributes, GetOptions, ObjectStore, PutMode, PutOptions, path::Path};
+use net::{Failed, Trouble};
+use object_store::{ObjectStore, PutMode, PutOptions, path::Path};
 use plugin_api::Object;
 
 use crate::{
     Bucket,
+    kept::{attributes, known, there},
     options::SINK,
     parts,
-    service::{Answered, UNSAID},
+    service::{UNSAID, failed},
+    store::path,
 };
-
-/// The name under which the SHA-256 of the whole is kept beside it.
-const SHA256: &str = "sha256";
-
-/// What a request of the SDK's came to, if it wasn't done.
-pub fn failed(error: object_store::Error) -> Failed {
-    let answered = net::chain(&error).find_map(|error| error.downcast_ref::<Answered>());
-    if let Some(answered) = answered {
-        let (status, code) = (Some(answered.status), answered.code.clone());
-        return Failed { cause: answered.cause(), status, code, wait: answered.wait };
-    }
-    if matches!(error, object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) {
-        return Failed { status: Some(412), ..Failed::of(Cause::Cut) };
-    }
-    let error: &(dyn StdError + 'static) = &error;
-    let said = net::chain(error).last().map_or_else(String::new, ToString::to_string);
-    Failed::of(net::cause_of(error).unwrap_or(Cause::Other(said)))
-}
-
-/// The name of a key for the SDK, which encodes what it holds for unusual; the agent's own keys have none of that.
-pub fn path(key: &str) -> Path {
-    Path::from(key)
-}
 
 /// Stores an object, unless it is there already.
 pub async fn put(gcs: &Bucket, object: &Object<'_>) -> Result<(), Trouble> {
@@ -65,37 +42,4 @@ async fn once(gcs: &Bucket, object: &Object<'_>, key: &Path, bytes: &Bytes) -> R
         },
         other => other.map(drop),
     }
-}
-
-/// What is kept beside the bytes.
-pub fn attributes(object: &Object<'_>) -> Attributes {
-    let mut attributes = Attributes::new();
-    attributes.insert(Attribute::ContentType, object.media_type().to_owned().into());
-    for (name, value) in object.metadata() {
-        if let Some(value) = value.as_str() {
-            attributes.insert(Attribute::Metadata(name.into()), value.to_owned().into());
-        }
-    }
-    attributes.insert(Attribute::Metadata(SHA256.into()), hex(object.sha256()).into());
-    attributes
-}
-
-/// What is stored under a key.
-pub async fn there(gcs: &Bucket, key: &Path) -> Result<Option<There>, Failed> {
-    let head = GetOptions { head: true, ..GetOptions::default() };
-    match gcs.client.get_opts(key, head).await.map_err(failed) {
-        Ok(there) => {
-            let sent = there.attributes.get(&Attribute::Metadata(SHA256.into()));
-            Ok(Some(There { len: there.meta.size, sha256: sent.map(|value| value.to_string()) }))
-        }
-        Err(Failed { status: Some(404), .. }) => Ok(None),
-        Err(failed) => Err(failed),
-    }
-}
-
-/// Whether what is stored is the object; other bytes are a conflict.
-pub async fn known(gcs: &Bucket, object: &Object<'_>, key: &Path) -> Result<(), Trouble> {
-    // Gone between two requests: then it is tried again.
-    let there = there(gcs, key).await?.ok_or_else(|| Failed::of(Cause::Cut))?;
-    there.is(SINK, key.as_ref(), object, async || crate::store::sha256(gcs, key).await).await
 }

@@ -1,11 +1,11 @@
 //! Between the SDK and its HTTP client: adds the checksum of what is sent, keeps what the store answers to it.
 
-use std::{fmt, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 use crc_fast::{CrcAlgorithm::Crc32Iscsi, checksum};
 use futures_util::StreamExt;
 use http_body_util::BodyExt;
-use net::Cause;
+use net::{Cause, Failed};
 use object_store::{
     ClientOptions,
     client::{
@@ -21,7 +21,7 @@ pub const UNSAID: &str = "Unsaid";
 
 /// What a store answered instead of doing what it was asked.
 #[derive(Debug)]
-pub struct Answered {
+struct Answered {
     /// The status.
     pub status: u16,
     /// What the store calls it.
@@ -40,11 +40,11 @@ impl fmt::Display for Answered {
     }
 }
 
-impl std::error::Error for Answered {}
+impl StdError for Answered {}
 
 impl Answered {
     /// What it means.
-    pub fn cause(&self) -> Cause {
+    fn cause(&self) -> Cause {
         let said =
             || if self.code.is_empty() { format!("status {}", self.status) } else { self.code.clone() };
         match (self.code.as_str(), self.status) {
@@ -74,6 +74,21 @@ impl Answered {
             _ => Cause::Other(format!("refused with {}", said())),
         }
     }
+}
+
+/// What a request of the SDK's came to, if it wasn't done.
+pub fn failed(error: object_store::Error) -> Failed {
+    let answered = net::chain(&error).find_map(|error| error.downcast_ref::<Answered>());
+    if let Some(answered) = answered {
+        let (status, code) = (Some(answered.status), answered.code.clone());
+        return Failed { cause: answered.cause(), status, code, wait: answered.wait };
+    }
+    if matches!(error, object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) {
+        return Failed { status: Some(412), ..Failed::of(Cause::Cut) };
+    }
+    let error: &(dyn StdError + 'static) = &error;
+    let said = net::chain(error).last().map_or_else(String::new, ToString::to_string);
+    Failed::of(net::cause_of(error).unwrap_or(Cause::Other(said)))
 }
 
 /// Makes clients that check, and have what they store encrypted with a key.

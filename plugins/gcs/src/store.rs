@@ -6,11 +6,7 @@ use object_store::{GetOptions, GetRange, ObjectStore, path::Path};
 use plugin_api::{Error, Store};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Bucket, Gcs,
-    options::SINK,
-    put::{failed, path},
-};
+use crate::{Bucket, Gcs, options::SINK, service::failed};
 
 impl Store for Gcs {
     fn list(&self, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Result<(), Error> {
@@ -40,6 +36,11 @@ async fn list(gcs: &Bucket, prefix: &str, each: &mut dyn FnMut(&str, u64)) -> Re
         }
     }
     Ok(())
+}
+
+/// The name of a key for the SDK, which encodes what it holds for unusual; the agent's own keys have none of that.
+pub fn path(key: &str) -> Path {
+    Path::from(key)
 }
 
 /// A key as it was before the SDK encoded it.

@@ -9,6 +9,7 @@
 mod client;
 mod fault;
 mod http;
+mod kept;
 mod keys;
 mod moving;
 mod options;

@@ -18,9 +18,9 @@ use tracing::{debug, info};
 use crate::{
     S3,
     fault::failed,
+    kept::{self, encryption, known, metadata},
     moving::{ANSWER, Progress, body, moving, timed},
     options::SINK,
-    put::{self, encryption, known, metadata},
 };
 
 /// How long a store may take to put parts together.
@@ -81,7 +81,7 @@ async fn begin_new(s3: &S3, object: &Object<'_>, key: &str) -> Result<Upload, Tr
     let sha256 = hex(object.sha256());
     let mut upload = Upload { key: key.to_owned(), id: String::new(), part_size, sha256, parts: Vec::new() };
     // Where looking isn't allowed or fails, what follows says why, or refuses at the end.
-    if let Ok(Some(_)) = put::there(s3, key).await {
+    if let Ok(Some(_)) = kept::there(s3, key).await {
         forget(s3, key);
         known(s3, object, key).await?;
         return Ok(upload);

@@ -5,13 +5,18 @@ use std::time::Instant;
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::{Weight, Writer, damaged};
+use super::{Weight, Writer};
 use crate::{
     clock,
     error::{Error, Result},
-    journal::{scan::Scan, tail},
+    journal::{
+        draft::{Draft, Limit},
+        lost,
+        scan::Scan,
+        tail,
+    },
     outbox::Ripe,
-    seal::{Chain, Draft, Limit, Tombstone},
+    seal::{Chain, Tombstone},
 };
 
 impl Writer {
@@ -112,7 +117,7 @@ impl Writer {
                 return Ok(scan);
             }
             let next = self.tail.next();
-            for gap in damaged(&missing) {
+            for gap in lost::damaged(&missing) {
                 self.add(&tail::own("gap", &gap));
             }
             self.commit();

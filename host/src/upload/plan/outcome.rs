@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use plugin_api::{Fault, v1::Status};
+use plugin_api::{Fault, call::Failure, v1::Status};
 use tracing::error;
 
-use super::{AGAIN, Job, Part, Plan, Waiting, class};
+use super::{AGAIN, Job, Plan, Waiting, class};
 use crate::{
     clock::{self, Clock},
-    upload::{Failure, Refused, backoff},
+    upload::{backoff, delivered::Refused, listed::Part},
 };
 
 /// So often an object may fail while others get through.

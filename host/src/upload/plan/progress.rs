@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use plugin_api::{Fault, v1::Status};
+use plugin_api::{Fault, call::Failure, v1::Status};
 
-use super::{NOTE, OPEN, OPEN_FAILING, Part, Phase, Place, Plan, Task};
+use super::{NOTE, OPEN, OPEN_FAILING, Phase, Place, Plan, Task};
 use crate::{
     spool::Seal,
-    upload::{Failure, Listed, parts},
+    upload::listed::{Listed, Part, parts},
 };
 
 impl Plan {
