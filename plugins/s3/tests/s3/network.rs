@@ -50,6 +50,7 @@ pub fn tests() -> Vec<Trial> {
         trial("a_certificate_of_another_name_is_named", other_name),
         trial("a_sign_in_page_is_named", portal),
         trial("a_proxy_of_the_config_is_used_and_probed", proxied),
+        trial("a_proxy_of_the_config_is_used_for_plain_http_too", proxied_in_plain),
         trial("a_proxy_that_wants_a_login_is_named_and_gets_it_from_the_environment", proxy_login),
         trial("a_slow_and_lossy_network_delivers", slow),
         trial("a_firewall_that_drops_in_the_middle_is_noticed", dropped_in_the_middle),
@@ -139,6 +140,18 @@ fn proxied() {
     assert_eq!(get(&sink.instance, "x").unwrap(), b"by proxy");
     assert!(proxy.asked.lock().unwrap().iter().all(|target| target == "store.test:18443"));
     sink.instance.probe(|step| assert_eq!(step["ok"], true, "{step}")).unwrap();
+}
+
+fn proxied_in_plain() {
+    let store = format!("store.test:{}", weed().plain.port());
+    let proxy = network::Proxy::start(None);
+    let options = json!({"proxy": format!("http://{}", proxy.address), "prefix": "proxied/plain",
+        "endpoint": format!("http://{store}"), "allow_http": true});
+    let (sink, _state) = sink(with(config(""), options));
+    put(&sink.instance, "x", b"by proxy in plain").unwrap();
+    assert_eq!(get(&sink.instance, "x").unwrap(), b"by proxy in plain");
+    let asked = proxy.asked.lock().unwrap();
+    assert!(!asked.is_empty() && asked.iter().all(|target| *target == store), "{asked:?}");
 }
 
 fn proxy_login() {
